@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* writer.h - writes a context file (doc/context-file.md) */
+#ifndef CR_WRITER_H
+#define CR_WRITER_H
+
+#include "common/error.h"
+#include "image/model.h"
+
+struct cr_writer;
+
+struct cr_writer_options {
+	enum cr_codec codec;
+	bool fsync; /* durable before the name appears (the default of the
+		       commands) */
+};
+
+/*
+ * Starts a context file that will be called path.  The bytes go to a
+ * temporary name beside it (an unlinked file where the file system can);
+ * only cr_writer_commit() makes path appear, by rename.
+ */
+int cr_writer_create(struct cr_writer **w, const char *path,
+		     const struct cr_writer_options *opt, struct cr_error *err);
+/* The same into an open descriptor, which stays the caller's. */
+int cr_writer_create_fd(struct cr_writer **w, int fd,
+			const struct cr_writer_options *opt,
+			struct cr_error *err);
+/*
+ * Stores pages of one address space; a run is appended to img->runs.  Pages
+ * that are all zero are left out by the writer (a reader fills them with
+ * zeros), adjacent calls are merged into runs of up to 1 MiB chunks.
+ * zero_matters: write zero pages too (private file mappings, where "absent"
+ * means the file's content).
+ */
+int cr_writer_pages(struct cr_writer *w, struct cr_image *img, uint32_t space,
+		    uint64_t addr, const void *data, size_t len,
+		    bool zero_matters, struct cr_error *err);
+/* Stores the model, makes everything durable, gives the file its name. */
+int cr_writer_commit(struct cr_writer *w, const struct cr_image *img,
+		     struct cr_error *err);
+/* Bytes written so far. */
+uint64_t cr_writer_bytes(const struct cr_writer *w);
+/* Frees; without a commit before, no trace of the file is left. */
+void cr_writer_destroy(struct cr_writer *w);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore.h - rebuild a process tree from a context file: verify, create,
+ * fill, release
+ *
+ * cr_restore_run() verifies everything, then forks a supervisor, which is
+ * the parent of the restored root (and, in namespaces made for the purpose,
+ * pid 1).  The supervisor builds every process as a stub that it holds with
+ * ptrace and fills by remote system calls; none executes an instruction of
+ * the program before all are complete.  If the supervisor or the caller dies
+ * before the release, all are killed.
+ */
+#ifndef CR_RESTORE_H
+#define CR_RESTORE_H
+
+#include "common/error.h"
+#include "image/reader.h"
+#include "libcr.h"
+
+struct cr_restore_context;
+
+struct cr_restore_options {
+	const char *path;	/* of the context file, for messages and for
+				   cr_get_restart_info() */
+	enum { CR_PIDS_AUTO, CR_PIDS_HOST, CR_PIDS_NAMESPACE } pids;
+	const struct cr_rstrt_relocate *relocate; /* NULL: none */
+	char **environment; /* handed to libcr in the restored processes
+			       (cr_restart_environment()) and to respawned
+			       launchers as overrides; NULL: environ */
+	int stdio[3];	 /* what CR_OBJ_STDIO becomes; usually 0, 1, 2 */
+	bool verify_only; /* --check */
+};
+
+/* Progress and result, told in the caller. */
+struct cr_restore_status {
+	pid_t supervisor, root; /* in the caller's pid namespace */
+	int root_pidfd;
+	int wait_status; /* of the root, as wait(2) */
+	double verify_s, create_s, fill_s;
+};
+
+/*
+ * Brings the tree back and returns once it runs; err has the reason if not.
+ * After that cr_restore_wait() gives the root's wait status, forwarding
+ * the signals that the caller gets meanwhile.
+ */
+int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
+		   struct cr_restore_status *st, struct cr_error *err);
+int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err);
+
+/* For objects/: a place to remember what an object_id became. */
+int cr_restore_lookup(struct cr_restore_context *ctx, uint32_t kind,
+		      uint64_t object_id, int which, int *fd);
+int cr_restore_remember(struct cr_restore_context *ctx, uint32_t kind,
+			uint64_t object_id, int which, int fd);
+/* Path after --relocate; the result is the context's. */
+const char *cr_restore_path(struct cr_restore_context *ctx, const char *path);
+int cr_restore_stdio(struct cr_restore_context *ctx, int n);
+
+#endif
