@@ -1,14 +1,264 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* libcr.h - checkpoint and restart of process trees: the programmer's interface */
+/*
+ * libcr.h - checkpoint and restart of process trees: the programmer's
+ * interface
+ *
+ * A program needs none of this to be checkpointed.  It is for programs that
+ * want to be told (callbacks), to put it off (critical sections) or to ask
+ * for it (requests).  Source compatible with BLCR's libcr.h for everything
+ * declared here.
+ *
+ * Unless said otherwise functions return a value >= 0, or -1 with errno set;
+ * errno may be a code of this file, see cr_strerror().
+ */
 #ifndef LIBCR_H
 #define LIBCR_H
 
+#include <stddef.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CR_RELEASE_MAJOR 0
+#define CR_RELEASE_MINOR 9
+#define CR_RELEASE_PATCHLEVEL 0
+
+/* Codes in errno beyond those of the C library; new ones go to the end. */
+enum {
+	CR_ETEMPFAIL = 2354, /* a callback failed for now */
+	CR_EPERMFAIL,	     /* a callback failed for good */
+	CR_ENOSUPPORT,	     /* the process cannot be checkpointed */
+	CR_EVERSION,	     /* versions do not fit */
+	CR_EOMITTED,	     /* the process left the checkpoint */
+	CR_EBADARCH,	     /* a context file of another architecture */
+	CR_EPTRACED,	     /* a process is being traced */
+	CR_EPTRACER,	     /* a process is tracing another */
+	CR_ERSTRTABRT,	     /* the restart was given up */
+	CR_ERESTARTED,	     /* this is the restarted process */
+	CR_ENOTCB,	     /* only possible inside a callback */
+	CR_ENOINIT,	     /* this thread has not called cr_init() */
+};
+
+/* The text for a code of the C library or of this file; never NULL. */
+const char *cr_strerror(int errnum);
+
+typedef int cr_version_t;
+typedef int cr_client_id_t;
+typedef int cr_callback_id_t;
+typedef int (*cr_callback_t)(void *arg);
+
+/*
+ * cr_init - make the calling thread known to libcr
+ *
+ * Once in every thread before other calls in it; not needed in
+ * thread-context callbacks.  More calls give the same id again.  The first
+ * in a process starts libcr's own thread.  Not async-signal-safe.
+ */
+cr_client_id_t cr_init(void);
+
+/* Callbacks */
+
+#define CR_MAX_CALLBACKS 256 /* of one process, both contexts together */
+
+/* Where a callback runs; exactly one of: */
+#define CR_SIGNAL_CONTEXT 0x1 /* in the thread that registered it */
+#define CR_THREAD_CONTEXT 0x2 /* in libcr's own thread */
+
+/*
+ * cr_register_callback - have func(arg) called at every checkpoint
+ *
+ * The function does what has to be done before, calls cr_checkpoint(), and
+ * does what has to be done after it.  All thread-context callbacks reach
+ * cr_checkpoint() before the first signal-context one runs; after it they
+ * go on in reverse.  Signal-context callbacks run in reverse order of
+ * registration in a signal handler of their thread: only async-signal-safe
+ * functions may be called, and a thread that blocks signal 64 puts the
+ * checkpoint off.  The value returned by func is ignored.
+ *
+ * Errors: CR_ENOINIT, EINVAL, ENOMEM, ENOSPC (CR_MAX_CALLBACKS), EBUSY (in
+ * a callback).
+ */
+cr_callback_id_t cr_register_callback(cr_callback_t func, void *arg, int flags);
+/*
+ * Replaces function and argument at once, from the next checkpoint on.  The
+ * context must stay the same.  func NULL disables the callback; its id stays
+ * valid.
+ */
+int cr_replace_callback(cr_callback_id_t id, cr_callback_t func, void *arg,
+			int flags);
+/* The same for the callback that is running; CR_ENOTCB elsewhere. */
+int cr_replace_self(cr_callback_t func, void *arg, int flags);
+
+/* Flags of cr_checkpoint(); exactly one of: */
+#define CR_CHECKPOINT_READY 0x0	       /* go on */
+#define CR_CHECKPOINT_OMIT 0x1	       /* go on without this process */
+#define CR_CHECKPOINT_TEMP_FAILURE 0x2 /* not now: all run on */
+#define CR_CHECKPOINT_PERM_FAILURE 0x4 /* all involved are killed */
+/* The same with a code of 16 bits for the one who asked. */
+#define CR_CHECKPOINT_TEMP_FAILURE_CODE(code) \
+	(CR_CHECKPOINT_TEMP_FAILURE | (((code)&0xffff) << 8))
+#define CR_CHECKPOINT_PERM_FAILURE_CODE(code) \
+	(CR_CHECKPOINT_PERM_FAILURE | (((code)&0xffff) << 8))
+
+/*
+ * cr_checkpoint - in a callback: I am ready
+ *
+ * Returns 0 where the program continues, > 0 where it was restarted, and a
+ * negative code where the checkpoint failed or the process is left out of
+ * it: -CR_ETEMPFAIL, -CR_EPERMFAIL, -CR_EOMITTED, -CR_ENOTCB (not in a
+ * callback, or a second time), -EINVAL.  A callback that returns without
+ * calling it has it called on its behalf.
+ */
+int cr_checkpoint(int flags);
+
+/* Critical sections */
+
+/* The id to use in callbacks. */
+#define CR_ID_CALLBACK ((cr_client_id_t)-2)
+
+/*
+ * cr_enter_cs, cr_leave_cs - no checkpoint from here, to here
+ *
+ * Sections may be nested; a request that arrives meanwhile waits until no
+ * thread is in one.  cr_enter_cs() waits while a checkpoint takes place;
+ * cr_tryenter_cs() returns a value > 0 instead, and also while a request is
+ * waiting.  The leaving of the last section lets a waiting request begin.  In a
+ * callback sections are counted but have no effect.  Async-signal-safe.
+ *
+ * Errors: CR_ENOINIT, EINVAL (not this thread's id), EPERM (leaving a section
+ * that was not entered).
+ */
+int cr_enter_cs(cr_client_id_t id);
+int cr_leave_cs(cr_client_id_t id);
+int cr_tryenter_cs(cr_client_id_t id);
+
+enum {
+	CR_STATE_IDLE = 0, /* nothing going on */
+	CR_STATE_PENDING,  /* a request waits for critical sections */
+	CR_STATE_ACTIVE,   /* from the first callback to the end of the last */
+};
+/* One of CR_STATE_*.  Async-signal-safe. */
+int cr_status(void);
+
+/* Locks that may be used in signal handlers. */
+typedef struct {
+	unsigned int owner;
+} cr_spinlock_t;
+#define CR_SPINLOCK_INITIALIZER { 0 }
+
+void cr_spinlock_init(cr_spinlock_t *lock);
+void cr_spinlock_lock(cr_spinlock_t *lock);
+/* True if it was taken. */
+int cr_spinlock_trylock(cr_spinlock_t *lock);
+void cr_spinlock_unlock(cr_spinlock_t *lock);
+
+/* What is known in a callback */
+
 typedef enum {
-	CR_SCOPE_PROC = 0,
-	CR_SCOPE_PGRP,
-	CR_SCOPE_SESS,
-	CR_SCOPE_TREE,
+	CR_SCOPE_PROC = 0, /* one process */
+	CR_SCOPE_PGRP,	   /* a process group */
+	CR_SCOPE_SESS,	   /* a session */
+	CR_SCOPE_TREE,	   /* a process and its descendants */
 } cr_scope_t;
+
+struct cr_checkpoint_info {
+	int signal;	  /* sent to the processes afterwards, or 0 */
+	const char *dest; /* path of the context file, or NULL */
+	pid_t requester;  /* 0 if not visible from here */
+	pid_t target;	  /* what was asked for */
+	cr_scope_t scope;
+};
+/* Before cr_checkpoint() in a callback, else NULL. */
+const struct cr_checkpoint_info *cr_get_checkpoint_info(void);
+
+struct cr_restart_info {
+	pid_t requester; /* the restart command, as this process sees it */
+	const char *src; /* path of the context file, or NULL */
+};
+/* After cr_checkpoint() returned > 0 in a callback, else NULL. */
+const struct cr_restart_info *cr_get_restart_info(void);
+
+/* Requests */
+
+#define CR_DEST_CWD (-2) /* cr_fd: context.ID in the current directory */
+
+typedef struct {
+	cr_version_t cr_version;
+	cr_scope_t cr_scope;
+	pid_t cr_target; /* 0: this process, its group, session or tree */
+	int cr_fd;	 /* open for writing, or CR_DEST_CWD */
+	int cr_signal;	 /* to the processes afterwards; 0: none */
+	unsigned int cr_timeout; /* seconds, 0: no limit */
+	int cr_flags;
+} cr_checkpoint_args_t;
+
+/* cr_flags: */
+#define CR_CHKPT_PROHIBIT_SELF 0x001  /* EDEADLK if I would be in it */
+#define CR_CHKPT_PTRACED_SKIP 0x002   /* leave out traced processes */
+#define CR_CHKPT_PTRACED_ALLOW 0x004  /* save them */
+#define CR_CHKPT_PTRACER_SKIP 0x008   /* leave out tracing processes */
+#define CR_CHKPT_ASYNC_ERR 0x010      /* errors are told by the reap */
+#define CR_CHKPT_DUMP_EXEC 0x100      /* save the executable's pages too, */
+#define CR_CHKPT_DUMP_PRIVATE 0x200   /* those of private mappings, */
+#define CR_CHKPT_DUMP_SHARED 0x400    /* of shared mappings */
+#define CR_CHKPT_DUMP_ALL 0x700
+
+typedef struct cr_request_state *cr_checkpoint_handle_t;
+
+/*
+ * Fills in version and defaults: the tree of this process, CR_DEST_CWD.
+ * A macro with BLCR's name of the type is not needed: it is a function.
+ */
+int cr_initialize_checkpoint_args_t(cr_checkpoint_args_t *args);
+/*
+ * cr_request_checkpoint - start a checkpoint
+ *
+ * It is made by the command cr_checkpoint, started outside the scope, while
+ * the caller runs on.  Not async-signal-safe.  Errors: ESRCH, EPERM, EBADF,
+ * EINVAL, EDEADLK, CR_EVERSION, and whatever keeps the command from
+ * starting.
+ */
+int cr_request_checkpoint(cr_checkpoint_args_t *args,
+			  cr_checkpoint_handle_t *handle);
+/* > 0: finished, 0: timeout passed (NULL: no limit), -1: error. */
+int cr_wait_checkpoint(cr_checkpoint_handle_t *handle,
+		       struct timeval *timeout);
+/*
+ * Copies what the command said so far, at most len bytes with the final
+ * '\0', to msg (len 0: nothing).  Returns the bytes needed for all of it.
+ */
+int cr_log_checkpoint(cr_checkpoint_handle_t *handle, unsigned int len,
+		      char *msg);
+/*
+ * The result: 0, or -1 with errno: EAGAIN while it is not finished (the
+ * handle stays), CR_ERESTARTED in the restarted process, CR_ETEMPFAIL,
+ * CR_EPERMFAIL, CR_ENOSUPPORT and what else went wrong.  Frees the handle.
+ */
+int cr_reap_checkpoint(cr_checkpoint_handle_t *handle);
+
+#define CR_POLL_CHKPT_ERR_PRE (-1)  /* waiting failed, the handle stays */
+#define CR_POLL_CHKPT_ERR_POST (-2) /* the checkpoint failed: errno */
+#define CR_POLL_CHKPT_ERR_LOG (-3)  /* done, but the messages are lost */
+/*
+ * Wait, log and reap in one: > 0 done, 0 time-out, or the above.  *msg gets
+ * the messages (to be freed) if there were any, else NULL.
+ */
+int cr_poll_checkpoint(cr_checkpoint_handle_t *handle, struct timeval *timeout);
+int cr_poll_checkpoint_msg(cr_checkpoint_handle_t *handle,
+			   struct timeval *timeout, char **msg);
+
+/*
+ * Deprecated: checkpoint this process to context.PID in the current
+ * directory, to a path, to a descriptor.  Each returns when it is done; in a
+ * critical section at once, and it is done after the section.  0 on continue,
+ * > 0 on restart.
+ */
+int cr_request(void);
+int cr_request_file(const char *path);
+int cr_request_fd(int fd);
 
 /* At most so many path changes at a restart. */
 #define CR_MAX_RSTRT_RELOC 16
@@ -20,5 +270,14 @@ struct cr_rstrt_relocate {
 	int count;
 	struct cr_rstrt_relocate_pair path[CR_MAX_RSTRT_RELOC];
 };
+
+/* Refer to one of these to be sure that the library is linked. */
+extern int cr_link_me;	    /* libcr */
+extern int cr_run_link_me;  /* libcr_run: what cr_run preloads */
+extern int cr_omit_link_me; /* libcr_omit: leaves checkpoints */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

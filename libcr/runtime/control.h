@@ -16,6 +16,8 @@
 
 #include <stdint.h>
 
+#include "libcr_ext.h" /* struct cr_rollback */
+
 #define CR_CONTROL_NAME "libcr-control"
 #define CR_CONTROL_MAGIC 0x6c72746e6f437263ULL /* "crContrl" */
 #define CR_CONTROL_VERSION 1
@@ -24,20 +26,7 @@
 #define CR_CONTROL_OMIT_RANGES 128
 #define CR_CONTROL_OMIT_THREADS 512
 #define CR_CONTROL_OMIT_FDS 8192 /* bits */
-#define CR_CONTROL_ROLLBACKS 1024
-
-/*
- * Registers to which a thread goes back at restart if it was inside memory
- * that is not saved.  Only callee-saved registers matter: it returns from
- * the function that filled the slot a second time, with 1 in rax (as
- * setjmp(3) does).
- */
-struct cr_rollback {
-	uint32_t active; /* set last on entry, cleared first on leaving */
-	int32_t tid;	 /* as the program sees it */
-	uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
-	uint64_t fs_base;
-};
+#define CR_CONTROL_ROLLBACKS CR_ROLLBACK_SLOTS
 
 struct cr_control {
 	uint64_t magic;
