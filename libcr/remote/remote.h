@@ -27,6 +27,13 @@ struct cr_task {
 	uint64_t gadget; /* address of a "syscall" instruction (in its vdso) */
 	uint64_t scratch;      /* a page mapped in it for arguments, 0: none */
 	size_t scratch_size;
+
+	/* remote.c and call.c only */
+	bool seized, exitkill;
+	bool called;	  /* has made a call for us: not in a signal stop */
+	bool masked;	  /* all signals blocked by us, sigmask to be put back */
+	bool stop_signal; /* a SIGSTOP was held back, to be sent again */
+	uint64_t sigmask; /* as the program had it */
 };
 
 /* PTRACE_SEIZE: the task runs on. exitkill: it dies if the tracer dies. */
@@ -34,15 +41,23 @@ int cr_remote_seize(struct cr_task *t, pid_t tid, bool exitkill,
 		    struct cr_error *err);
 /*
  * Stops it where no one can see: no signal, no EINTR.  A signal that happens
- * to be delivered meanwhile is put back and not lost.  -ESRCH if it is gone.
+ * to be delivered meanwhile is delivered first and not lost.  -ESRCH if it
+ * is gone (err stays untouched), -ETIMEDOUT if it did not stop within
+ * CR_REMOTE_STOP_MS; it can be waited for again then.
  */
+#define CR_REMOTE_STOP_MS 2000
 int cr_remote_stop(struct cr_task *t, struct cr_error *err);
 /* The same in two steps, to stop many at once. */
 int cr_remote_interrupt(struct cr_task *t, struct cr_error *err);
 int cr_remote_wait_stop(struct cr_task *t, struct cr_error *err);
+/* With a limit of its own, in milliseconds; 0 looks once. */
+int cr_remote_wait_stop_ms(struct cr_task *t, unsigned int ms,
+			   struct cr_error *err);
 /*
- * Puts t->regs back and lets go; an interrupted system call is restarted by
- * the kernel as if nothing had happened.
+ * Puts t->regs and the signal mask back and lets go; an interrupted system
+ * call is restarted by the kernel as if nothing had happened.  A task that is
+ * gone is no error.  A task that never stopped cannot be let go (ptrace(2)):
+ * it runs on untouched and is free when the tracer ends.
  */
 int cr_remote_release(struct cr_task *t, struct cr_error *err);
 
@@ -64,6 +79,11 @@ int cr_remote_syscall(struct cr_task *t, int64_t *ret, long nr, uint64_t a0,
 struct clone_args;
 int cr_remote_clone3(struct cr_task *t, const struct clone_args *args,
 		     struct cr_task *child, struct cr_error *err);
+/*
+ * Ends the stopped task by exit(2) with status (one thread, not its process)
+ * and waits until it is gone for the tracer.
+ */
+int cr_remote_exit(struct cr_task *t, int status, struct cr_error *err);
 /* Maps / unmaps t->scratch. */
 int cr_remote_map_scratch(struct cr_task *t, size_t size, struct cr_error *err);
 int cr_remote_unmap_scratch(struct cr_task *t, struct cr_error *err);
@@ -89,5 +109,27 @@ int cr_remote_set_sigmask(struct cr_task *t, uint64_t mask,
  * -ERESTART_RESTARTBLOCK see the .c), orig_ax = -1.
  */
 void cr_remote_regs_for_restart(struct user_regs_struct *regs);
+/*
+ * A thread that was interrupted twice in the same sleep shows
+ * restart_syscall(2) as its call, whose meaning only its kernel knows.  Finds
+ * the call that the program made and puts its number into regs->orig_rax, so
+ * that it can be made again.  -ENOTSUP if it cannot be told.
+ */
+int cr_remote_resolve_restart(pid_t pid, struct user_regs_struct *regs,
+			      struct cr_error *err);
+
+/* Rseq of a stopped task (rseq(2)); all 0 if it has none. */
+struct cr_remote_rseq {
+	uint64_t addr;
+	uint32_t len, sig, flags;
+};
+int cr_remote_get_rseq(struct cr_task *t, struct cr_remote_rseq *rseq,
+		       struct cr_error *err);
+/*
+ * Pending signals of a stopped task, in order, as 128-byte siginfos in a
+ * malloc'ed array: directed at the thread, or (shared) at its process.
+ */
+int cr_remote_get_pending(struct cr_task *t, bool shared, void **infos,
+			  size_t *n, struct cr_error *err);
 
 #endif

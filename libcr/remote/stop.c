@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stop.c - seize tasks, stop them where no one can see, let them go */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "remote/internal.h"
+
+static pid_t task_tgid(pid_t tid)
+{
+	char path[64], line[128];
+	pid_t tgid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	fclose(f);
+	return tgid;
+}
+
+long cr_remote_options(const struct cr_task *t)
+{
+	return PTRACE_O_TRACESYSGOOD | (t->exitkill ? PTRACE_O_EXITKILL : 0);
+}
+
+int cr_remote_seize(struct cr_task *t, pid_t tid, bool exitkill,
+		    struct cr_error *err)
+{
+	memset(t, 0, sizeof(*t));
+	t->tid = tid;
+	t->tgid = task_tgid(tid);
+	t->exitkill = exitkill;
+	if (!t->tgid)
+		return -ESRCH;
+	if (ptrace(PTRACE_SEIZE, tid, 0, cr_remote_options(t)) < 0) {
+		if (errno == ESRCH)
+			return -ESRCH;
+		return cr_error_set(err, -errno,
+				    "thread %d: cannot be traced: %s", tid,
+				    strerror(errno));
+	}
+	t->seized = true;
+	return 0;
+}
+
+int cr_remote_interrupt(struct cr_task *t, struct cr_error *err)
+{
+	if (ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0) {
+		if (errno == ESRCH)
+			return -ESRCH;
+		return cr_error_set(err, -errno, "thread %d: interrupt: %s",
+				    t->tid, strerror(errno));
+	}
+	return 0;
+}
+
+/* waitpid() with a limit: 1 if something happened, 0 if not in time. */
+static int wait_limited(pid_t tid, int *status, unsigned int ms)
+{
+	struct timespec t0, t, nap = {0, 50000};
+	unsigned int spins = 0;
+	pid_t r;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	for (;;) {
+		r = waitpid(tid, status, __WALL | WNOHANG);
+		if (r == tid)
+			return 1;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (!ms)
+			return 0;
+		if (spins++ < 20) {
+			sched_yield();
+			continue;
+		}
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		if ((t.tv_sec - t0.tv_sec) * 1000 +
+			    (t.tv_nsec - t0.tv_nsec) / 1000000 >= ms)
+			return 0;
+		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < 1000000)
+			nap.tv_nsec += nap.tv_nsec / 4;
+	}
+}
+
+/*
+ * Some system calls return EINTR instead of asking for a restart when they
+ * are interrupted by something that is no signal (signal(7), "Interruption
+ * of system calls ... by stop signals").  The kernel's own restart code then
+ * does the right thing: with a handler EINTR, without one the call again.
+ */
+static bool call_gives_eintr(int64_t nr)
+{
+	switch (nr) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+#ifdef SYS_epoll_pwait2
+	case SYS_epoll_pwait2:
+#endif
+	case SYS_semop:
+	case SYS_semtimedop:
+	case SYS_rt_sigtimedwait:
+	case SYS_io_getevents:
+	case SYS_io_pgetevents:
+	case SYS_select:
+	case SYS_pselect6:
+	case SYS_ppoll:
+	/* sockets with SO_RCVTIMEO or SO_SNDTIMEO, FUSE files */
+	case SYS_read:
+	case SYS_readv:
+	case SYS_write:
+	case SYS_writev:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_connect:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * A thread inside a restartable sequence must not go on in it after it was
+ * elsewhere: what the kernel does at a preemption we do here.
+ */
+static int leave_rseq(struct cr_task *t, struct cr_error *err)
+{
+	struct cr_remote_rseq rseq;
+	struct {
+		uint32_t version, flags;
+		uint64_t start_ip, post_commit_offset, abort_ip;
+	} cs;
+	uint64_t ptr = 0;
+	int ret;
+
+	ret = cr_remote_get_rseq(t, &rseq, err);
+	if (ret || !rseq.addr)
+		return ret;
+	/*
+	 * rseq_cs lies behind the two cpu numbers of struct rseq.  Where it
+	 * cannot be read the program is about to die of it by itself.
+	 */
+	if (cr_remote_read(t->tgid, rseq.addr + 8, &ptr, sizeof(ptr), NULL) ||
+	    !ptr || cr_remote_read(t->tgid, ptr, &cs, sizeof(cs), NULL))
+		return 0;
+	if (t->regs.rip - cs.start_ip < cs.post_commit_offset)
+		t->regs.rip = cs.abort_ip;
+	return 0;
+}
+
+static int stopped(struct cr_task *t, int status, struct cr_error *err)
+{
+	t->held = true;
+	t->group_stop = WSTOPSIG(status) != SIGTRAP;
+	if (ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) < 0) {
+		if (errno == ESRCH)
+			return -ESRCH;
+		return cr_error_set(err, -errno, "thread %d: registers: %s",
+				    t->tid, strerror(errno));
+	}
+	if ((int64_t)t->regs.rax == -EINTR &&
+	    call_gives_eintr((int64_t)t->regs.orig_rax))
+		t->regs.rax = (uint64_t)-ERESTARTNOHAND;
+	return leave_rseq(t, err);
+}
+
+int cr_remote_wait_stop_ms(struct cr_task *t, unsigned int ms,
+			   struct cr_error *err)
+{
+	int status, ret;
+
+	for (;;) {
+		ret = wait_limited(t->tid, &status, ms);
+		if (ret == -ECHILD)
+			goto gone;
+		if (ret < 0)
+			return cr_error_set(err, ret, "thread %d: wait: %s",
+					    t->tid, strerror(-ret));
+		if (ret == 0)
+			return -ETIMEDOUT;
+		if (!WIFSTOPPED(status))
+			goto gone;
+		if (status >> 16 == PTRACE_EVENT_STOP)
+			return stopped(t, status, err);
+		/*
+		 * On its way to a signal: this stop has eaten the interrupt.
+		 * Interrupt again, then let it go into its handler.
+		 */
+		if (ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0 ||
+		    ptrace(PTRACE_CONT, t->tid, 0,
+			   status >> 16 ? 0 : (long)WSTOPSIG(status)) < 0) {
+			if (errno != ESRCH)
+				return cr_error_set(err, -errno,
+						    "thread %d: continue: %s",
+						    t->tid, strerror(errno));
+		}
+	}
+gone:
+	t->seized = false;
+	t->held = false;
+	return -ESRCH;
+}
+
+int cr_remote_wait_stop(struct cr_task *t, struct cr_error *err)
+{
+	int ret = cr_remote_wait_stop_ms(t, CR_REMOTE_STOP_MS, err);
+
+	if (ret == -ETIMEDOUT)
+		cr_error_set(err, ret, "thread %d does not stop (%d ms)",
+			     t->tid, CR_REMOTE_STOP_MS);
+	return ret;
+}
+
+int cr_remote_stop(struct cr_task *t, struct cr_error *err)
+{
+	int ret = cr_remote_interrupt(t, err);
+
+	return ret ? ret : cr_remote_wait_stop(t, err);
+}
+
+/*
+ * Brings the task from the end of a system call of ours into the kind of
+ * stop from which the kernel restarts system calls.
+ */
+static int back_to_signal_stop(struct cr_task *t)
+{
+	int status;
+
+	if (ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0)
+		return -errno;
+	for (;;) {
+		if (ptrace(PTRACE_CONT, t->tid, 0, 0) < 0)
+			return -errno;
+		if (waitpid(t->tid, &status, __WALL) < 0)
+			return -errno;
+		if (!WIFSTOPPED(status)) {
+			t->seized = false;
+			return -ESRCH;
+		}
+		if (status >> 16 == PTRACE_EVENT_STOP)
+			return 0;
+		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP)
+			t->stop_signal = true;
+		if (ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0)
+			return -errno;
+	}
+}
+
+/* A SIGCONT that came after the SIGSTOP held back has cancelled it. */
+static bool continued(pid_t tid)
+{
+	char path[64], line[128];
+	unsigned long long own = 0, shared = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigPnd: %llx", &own) != 1 &&
+		    sscanf(line, "ShdPnd: %llx", &shared) == 1)
+			break;
+	fclose(f);
+	return (own | shared) >> (SIGCONT - 1) & 1;
+}
+
+int cr_remote_release(struct cr_task *t, struct cr_error *err)
+{
+	int ret = 0;
+
+	if (!t->seized)
+		return 0;
+	if (!t->held) {
+		ret = cr_remote_wait_stop_ms(t, 0, err);
+		if (ret == -ETIMEDOUT || ret == -ESRCH)
+			return 0;
+		if (ret)
+			return ret;
+	}
+	if (t->called)
+		ret = back_to_signal_stop(t);
+	if (!ret && ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs) < 0)
+		ret = -errno;
+	if (!ret && t->masked &&
+	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->sigmask),
+		   &t->sigmask) < 0)
+		ret = -errno;
+	if (!ret && t->stop_signal && !continued(t->tid))
+		syscall(SYS_tgkill, t->tgid, t->tid, SIGSTOP);
+	if (!ret && ptrace(PTRACE_DETACH, t->tid, 0, 0) < 0)
+		ret = -errno;
+	t->held = false;
+	t->seized = false;
+	if (ret == -ESRCH || ret == -ECHILD)
+		return 0;
+	if (ret)
+		return cr_error_set(err, ret, "thread %d: release: %s", t->tid,
+				    strerror(-ret));
+	return 0;
+}
