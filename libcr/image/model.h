@@ -16,9 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error.h"
+
 #define CR_NSIG 64	/* signals 1..64; element [signo - 1] */
 #define CR_NRLIMIT 16	/* RLIMIT_CPU .. RLIMIT_RTTIME */
 #define CR_NONE UINT32_MAX /* "no such index" */
+#define CR_PAGE_SIZE 4096u /* of x86-64, the only one */
 
 /* A piece of bytes that the model owns. */
 struct cr_blob {
@@ -272,7 +275,7 @@ struct cr_image {
 	size_t n_mapped;
 	struct cr_file *files; /* open file descriptions */
 	size_t n_files;
-	struct cr_run *runs; /* by space, then address */
+	struct cr_run *runs; /* by space, then address once committed */
 	size_t n_runs;
 };
 
@@ -282,8 +285,9 @@ struct cr_image *cr_image_create(void);
 void cr_image_destroy(struct cr_image *img);
 
 /*
- * Append one zeroed element (index fields of cr_process preset to CR_NONE)
- * and return it, NULL if out of memory.  Elements move: keep indexes.
+ * Append one zeroed element and return it, NULL if out of memory.  Fields for
+ * which zero would mean something are preset: indexes to CR_NONE, owner_type,
+ * stdio_fd and timeout_ns to -1.  Elements move: keep indexes.
  */
 struct cr_process *cr_image_add_process(struct cr_image *img);
 struct cr_mm *cr_image_add_mm(struct cr_image *img);
@@ -298,5 +302,21 @@ struct cr_area *cr_mm_add_area(struct cr_mm *mm);
 
 /* Copies len bytes into b (which must be empty); 0 or -ENOMEM. */
 int cr_blob_set(struct cr_blob *b, const void *data, size_t len);
+
+/* A zeroed array of n elements that the functions above can append to. */
+void *cr_array_alloc(size_t n, size_t size);
+
+/* The runs of one space in address order, and their number; NULL if none. */
+const struct cr_run *cr_image_runs_of(const struct cr_image *img,
+				      uint32_t space, size_t *n);
+/* The run that holds addr, else the next one of the space, else NULL. */
+const struct cr_run *cr_image_find_run(const struct cr_image *img,
+				       uint32_t space, uint64_t addr);
+
+/*
+ * Is the image one that a context file may hold (doc/context-file.md)?  0, or
+ * -EINVAL with the element and the reason.  Writer and reader both ask.
+ */
+int cr_image_check(const struct cr_image *img, struct cr_error *err);
 
 #endif

@@ -22,13 +22,19 @@ struct cr_image *cr_reader_image(struct cr_reader *r);
 /* Checks the digests of all pages. */
 int cr_reader_verify(struct cr_reader *r, struct cr_error *err);
 /*
- * The pages of one run, decoded, into buf of run->len bytes, from byte
- * "from" on, "len" bytes.
+ * The pages of one run, decoded, from byte "from" of the run on, "len" bytes
+ * into buf.  Compressed runs are checked on the way; runs of CR_CODEC_NONE
+ * are what cr_reader_verify() is for.  Reading a run front to back in pieces
+ * is cheap.  See cr_image_runs_of() and cr_image_find_run() in model.h.
  */
 int cr_reader_pages(struct cr_reader *r, const struct cr_run *run,
 		    uint64_t from, void *buf, size_t len, struct cr_error *err);
 /* The seekable descriptor of the file, for CR_CODEC_NONE runs. */
 int cr_reader_fd(const struct cr_reader *r);
+/* Bytes of the file. */
+uint64_t cr_reader_size(const struct cr_reader *r);
+/* The 16 bytes that stand for the whole content: cr_writer_digest(). */
+const uint8_t *cr_reader_digest(const struct cr_reader *r);
 void cr_reader_destroy(struct cr_reader *r);
 
 #endif

@@ -12,32 +12,44 @@ struct cr_writer_options {
 	enum cr_codec codec;
 	bool fsync; /* durable before the name appears (the default of the
 		       commands) */
+	bool exclusive; /* -EEXIST instead of replacing a file */
+	const char *backup; /* name that a file replaced gets, or NULL */
 };
 
 /*
  * Starts a context file that will be called path.  The bytes go to a
  * temporary name beside it (an unlinked file where the file system can);
- * only cr_writer_commit() makes path appear, by rename.
+ * only cr_writer_commit() makes path appear, by rename.  A fifo or a device
+ * of that name gets the bytes as they come.
  */
 int cr_writer_create(struct cr_writer **w, const char *path,
 		     const struct cr_writer_options *opt, struct cr_error *err);
-/* The same into an open descriptor, which stays the caller's. */
+/*
+ * The same into an open descriptor, which stays the caller's: a stream, or a
+ * file from its beginning on, which is emptied.
+ */
 int cr_writer_create_fd(struct cr_writer **w, int fd,
 			const struct cr_writer_options *opt,
 			struct cr_error *err);
 /*
  * Stores pages of one address space; a run is appended to img->runs.  Pages
  * that are all zero are left out by the writer (a reader fills them with
- * zeros), adjacent calls are merged into runs of up to 1 MiB chunks.
- * zero_matters: write zero pages too (private file mappings, where "absent"
- * means the file's content).
+ * zeros), adjacent calls are merged into longer runs.  addr and len are
+ * multiples of the page size; calls may come in any order, but never twice
+ * for one page.  zero_matters: write zero pages too (private file mappings,
+ * where "absent" means the file's content).
  */
 int cr_writer_pages(struct cr_writer *w, struct cr_image *img, uint32_t space,
 		    uint64_t addr, const void *data, size_t len,
 		    bool zero_matters, struct cr_error *err);
-/* Stores the model, makes everything durable, gives the file its name. */
-int cr_writer_commit(struct cr_writer *w, const struct cr_image *img,
+/*
+ * Sorts img->runs, checks and stores the model, makes everything durable,
+ * gives the file its name.
+ */
+int cr_writer_commit(struct cr_writer *w, struct cr_image *img,
 		     struct cr_error *err);
+/* After the commit: 16 bytes that stand for the whole content. */
+const uint8_t *cr_writer_digest(const struct cr_writer *w);
 /* Bytes written so far. */
 uint64_t cr_writer_bytes(const struct cr_writer *w);
 /* Frees; without a commit before, no trace of the file is left. */

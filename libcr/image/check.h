@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* check.h - the parts of cr_image_check() */
+#ifndef CR_CHECK_H
+#define CR_CHECK_H
+
+#include "image/model.h"
+
+int cr_check_processes(const struct cr_image *img, struct cr_error *err);
+int cr_check_mms(const struct cr_image *img, struct cr_error *err);
+int cr_check_runs(const struct cr_image *img, struct cr_error *err);
+
+#endif

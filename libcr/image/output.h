@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * output.h - where a context file goes: bytes in order, a name at the end
+ *
+ * To a path: an unlinked or temporary file beside it until the end.  To a
+ * descriptor: a file from its beginning on, or a stream.  After a failure
+ * every further call fails with it.
+ */
+#ifndef CR_OUTPUT_H
+#define CR_OUTPUT_H
+
+#include "common/error.h"
+#include "image/writer.h"
+
+struct cr_output;
+
+int cr_output_open(struct cr_output **o, const char *path,
+		   const struct cr_writer_options *opt, struct cr_error *err);
+int cr_output_open_fd(struct cr_output **o, int fd,
+		      const struct cr_writer_options *opt,
+		      struct cr_error *err);
+int cr_output_write(struct cr_output *o, const void *data, size_t len,
+		    struct cr_error *err);
+int cr_output_zeros(struct cr_output *o, size_t len, struct cr_error *err);
+/* Bytes written or about to be. */
+uint64_t cr_output_offset(const struct cr_output *o);
+/* Flushes, makes durable, names. */
+int cr_output_commit(struct cr_output *o, struct cr_error *err);
+/* Without a commit before, nothing is left. */
+void cr_output_destroy(struct cr_output *o);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* reader_pages.c - the pages of a context file: check them, give them out */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/reader.h"
+#include "image/reader_private.h"
+
+#define VERIFY_STEP (256u << 10) /* read, then digested from the cache */
+
+static int damaged(const struct cr_run *run, struct cr_error *err)
+{
+	return cr_error_set(err, -EBADMSG,
+			    "damaged: the digest of the pages at %#" PRIx64
+			    " of space %" PRIu32 " (%" PRIu64
+			    " bytes at %" PRIu64 " of the file) does not match",
+			    run->addr, run->space, run->stored, run->offset);
+}
+
+static int verify_run(struct cr_reader *r, const struct cr_run *run,
+		      uint8_t *buf, struct cr_error *err)
+{
+	uint8_t digest[CR_DIGEST_SIZE];
+	uint64_t done = 0;
+
+	cr_digest_start(r->digest);
+	while (done < run->stored) {
+		uint64_t left = run->stored - done;
+		size_t n = left < VERIFY_STEP ? left : VERIFY_STEP;
+		int rc = cr_input_read(&r->in, run->offset + done, buf, n, err);
+
+		if (rc)
+			return rc;
+		cr_digest_add(r->digest, buf, n);
+		done += n;
+	}
+	cr_digest_get(r->digest, digest);
+	return memcmp(digest, run->digest, CR_DIGEST_SIZE) ? damaged(run, err) :
+							     0;
+}
+
+int cr_reader_verify(struct cr_reader *r, struct cr_error *err)
+{
+	uint8_t *buf = malloc(VERIFY_STEP);
+	int rc = 0;
+
+	if (!buf)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < r->img->n_runs && !rc; i++)
+		rc = verify_run(r, &r->img->runs[i], buf, err);
+	free(buf);
+	return rc;
+}
+
+/* Room for the largest compressed run, and the library's state. */
+static int prepare(struct cr_reader *r, uint32_t codec, struct cr_error *err)
+{
+	if (!r->expanded)
+		r->expanded = malloc(CR_RUN_MAX_COMPRESSED);
+	if (!r->stored)
+		r->stored = malloc(CR_RUN_MAX_COMPRESSED);
+	if (!r->codec || r->codec_id != codec) {
+		cr_codec_destroy(r->codec);
+		r->codec = cr_codec_create(codec, false);
+		r->codec_id = codec;
+	}
+	if (!r->expanded || !r->stored || !r->codec)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int expand(struct cr_reader *r, const struct cr_run *run,
+		  struct cr_error *err)
+{
+	uint8_t digest[CR_DIGEST_SIZE];
+	int rc;
+
+	if (r->expanded_offset == run->offset && r->expanded_len == run->len)
+		return 0;
+	r->expanded_offset = 0;
+	rc = prepare(r, run->codec, err);
+	if (!rc)
+		rc = cr_input_read(&r->in, run->offset, r->stored, run->stored,
+				   err);
+	if (rc)
+		return rc;
+	cr_digest(digest, r->stored, run->stored);
+	if (memcmp(digest, run->digest, CR_DIGEST_SIZE))
+		return damaged(run, err);
+	if (cr_codec_expand(r->codec, r->expanded, run->len, r->stored,
+			    run->stored))
+		return cr_error_set(err, -EBADMSG,
+				    "damaged: the pages at %#" PRIx64
+				    " of space %" PRIu32 " (%" PRIu64
+				    " bytes at %" PRIu64
+				    " of the file) do not expand with %s",
+				    run->addr, run->space, run->stored,
+				    run->offset, cr_codec_name(run->codec));
+	r->expanded_offset = run->offset;
+	r->expanded_len = run->len;
+	return 0;
+}
+
+int cr_reader_pages(struct cr_reader *r, const struct cr_run *run,
+		    uint64_t from, void *buf, size_t len, struct cr_error *err)
+{
+	int rc;
+
+	if (from > run->len || len > run->len - from)
+		return cr_error_set(err, -EINVAL,
+				    "bytes %" PRIu64 " to %" PRIu64
+				    " are outside the run",
+				    from, from + len);
+	if (run->codec == CR_CODEC_NONE)
+		return cr_input_read(&r->in, run->offset + from, buf, len, err);
+	rc = expand(r, run, err);
+	if (!rc)
+		memcpy(buf, r->expanded + from, len);
+	return rc;
+}
