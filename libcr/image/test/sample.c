@@ -99,7 +99,7 @@ static void add_thread(struct cr_process *p, int32_t tid)
 
 	t->tid = tid;
 	set_blob(&t->regs, 216, tid);
-	set_blob(&t->xstate, 2696, tid + 1);
+	set_blob(&t->xstate, 832, tid + 1);
 	set_blob(&t->affinity, 8, tid + 2);
 	t->sigmask = 0x8000000000000001;
 	t->pending = set_pending(&t->n_pending, 2);
