@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hook.h - the lower half's system calls as they pass through us
+ *
+ * Sites in the lower half's text are rewritten (rewrite.c) to come to
+ * cr_hook_enter (cross.S), which calls cr_hook_call().  Memory goes into the
+ * arena (arena.c), descriptors are recorded (fds.c).
+ */
+#ifndef CR_LOWER_HOOK_H
+#define CR_LOWER_HOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mpi/lower/lower.h"
+
+#define CR_ARENA_TEXT CR_LOWER_START		   /* libraries: 1 GiB */
+#define CR_ARENA_THUNKS (CR_LOWER_START + (1UL << 30)) /* above all text */
+#define CR_ARENA_THUNKS_SIZE (256UL << 10)
+#define CR_ARENA_DATA (CR_LOWER_START + (4UL << 30))
+#define CR_ARENA_END (CR_LOWER_START + CR_LOWER_SIZE)
+
+/* A system call: arguments in order, then its number.  Layout: cross.S. */
+struct cr_hook_args {
+	long a, b, c, d, e, f, nr;
+};
+
+/* What the hook knows and counts; zeroed at each boot. */
+struct cr_hook {
+	int pid;	    /* others (its children) only pass through */
+	int booting_tid;    /* the thread in ld.so and lh_main; 0: none */
+	unsigned long next_data, next_text; /* free addresses of the arena */
+	unsigned char *thunk, *thunk_end;
+	/* things that keep the process from being checkpointable */
+	unsigned int outside;	  /* memory put outside of the arena */
+	unsigned int fds_lost;	  /* descriptors above the records */
+	unsigned int unpatched;	  /* sites that could not be rewritten */
+	unsigned long unpatched_at; /* address of the first one */
+	unsigned int no_exec;	  /* text that could not be made writable */
+	unsigned int patched;
+};
+extern struct cr_hook cr_hook CR_LOWER_HIDDEN;
+
+/* Is nr a call that the hook must see? */
+bool cr_hook_wants(unsigned int nr) CR_LOWER_HIDDEN;
+long cr_hook_call(struct cr_hook_args *r) CR_LOWER_HIDDEN;
+/* Entered by the thunks; not a C function. */
+void cr_hook_enter(void) CR_LOWER_HIDDEN;
+
+/* ---- memory ---- */
+
+/* The kernel's mmap into a free piece of the arena. */
+long cr_arena_map(const struct cr_hook_args *r) CR_LOWER_HIDDEN;
+long cr_arena_hook(struct cr_hook_args *r) CR_LOWER_HIDDEN;
+
+/* ---- text ---- */
+
+/* Rewrites the sites in len bytes at text. */
+void cr_rewrite(unsigned char *text, size_t len) CR_LOWER_HIDDEN;
+
+/* ---- descriptors ---- */
+
+/* Words with a bit for each descriptor that is not saved; may be NULL. */
+void cr_fds_init(uint64_t *omitted, size_t words) CR_LOWER_HIDDEN;
+bool cr_fds_wants(long nr) CR_LOWER_HIDDEN;
+long cr_fds_hook(struct cr_hook_args *r) CR_LOWER_HIDDEN;
+/* The lower half has (no longer) fd. */
+void cr_fds_add(long fd) CR_LOWER_HIDDEN;
+void cr_fds_remove(long fd) CR_LOWER_HIDDEN;
+bool cr_fds_has(int fd) CR_LOWER_HIDDEN;
+/* Highest number that can be recorded, plus one. */
+int cr_fds_limit(void) CR_LOWER_HIDDEN;
+/*
+ * Is what is open as fd the thing that was recorded?  If not the record is
+ * dropped.
+ */
+bool cr_fds_verify(int fd) CR_LOWER_HIDDEN;
+/* Drops all records; close_them: closes the descriptors, verified. */
+void cr_fds_clear(bool close_them) CR_LOWER_HIDDEN;
+
+#endif

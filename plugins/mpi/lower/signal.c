@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * signal.c - the program's signal handlers always run in the upper half
+ *
+ * A handler may interrupt its thread while that is inside the lower half;
+ * errno, pthread_self() and all TLS would be the lower half's.  So what the
+ * kernel gets is a trampoline that switches, and the program is told what it
+ * had set.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "mpi/lower/lower.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+typedef void (*handler_fn)(int);
+typedef void (*action_fn)(int, siginfo_t *, void *);
+
+/* What the program had set last for each signal; the kernel knows if still. */
+static action_fn handler[NSIG];
+
+static void trampoline(int sig, siginfo_t *info, void *context)
+{
+	action_fn run = __atomic_load_n(&handler[sig], __ATOMIC_RELAXED);
+	unsigned long fs = cr_lower_callback_begin();
+
+	if (!fs)
+		return; /* a lower half's own thread: they block signals */
+	run(sig, info, context); /* one that wants less takes no notice */
+	cr_lower_callback_end(fs);
+}
+
+typedef int (*sigaction_fn)(int, const struct sigaction *,
+			    struct sigaction *);
+
+/*
+ * The C library's own.  Async-signal-safe once it was found, and it is found
+ * by the constructor.
+ */
+static int libc_sigaction(int sig, const struct sigaction *act,
+			  struct sigaction *old)
+{
+	static sigaction_fn real;
+
+	if (!real)
+		real = (sigaction_fn)dlsym(RTLD_NEXT, "sigaction");
+	return real(sig, act, old);
+}
+
+static __attribute__((constructor)) void find_sigaction(void)
+{
+	libc_sigaction(SIGCHLD, NULL, NULL);
+}
+
+static bool is_function(handler_fn h)
+{
+	return h != SIG_DFL && h != SIG_IGN && h != SIG_HOLD && h != SIG_ERR;
+}
+
+EXPORT int sigaction(int sig, const struct sigaction *act,
+		     struct sigaction *old)
+{
+	struct sigaction ours, was;
+	action_fn previous;
+	int rc;
+
+	if (sig <= 0 || sig >= NSIG)
+		return libc_sigaction(sig, act, old);
+	previous = __atomic_load_n(&handler[sig], __ATOMIC_RELAXED);
+	if (act && is_function(act->sa_handler)) {
+		ours = *act;
+		/* before the kernel may call it */
+		__atomic_store_n(&handler[sig], ours.sa_sigaction,
+				 __ATOMIC_RELAXED);
+		ours.sa_sigaction = trampoline;
+		act = &ours;
+	}
+	rc = libc_sigaction(sig, act, &was);
+	if (rc < 0) {
+		__atomic_store_n(&handler[sig], previous, __ATOMIC_RELAXED);
+		return rc;
+	}
+	if (was.sa_sigaction == trampoline)
+		was.sa_sigaction = previous;
+	if (old)
+		*old = was;
+	return 0;
+}
+
+/* ---- the older interfaces, by sigaction() ---- */
+
+/* Signals for which siginterrupt() was called; signal() must heed it. */
+static sigset_t interrupting;
+
+static handler_fn set(int sig, handler_fn h, int flags)
+{
+	struct sigaction act, old;
+
+	if (h == SIG_ERR || sig <= 0 || sig >= NSIG) {
+		errno = EINVAL;
+		return SIG_ERR;
+	}
+	memset(&act, 0, sizeof(act));
+	act.sa_handler = h;
+	act.sa_flags = flags;
+	if (!(flags & SA_NODEFER))
+		sigaddset(&act.sa_mask, sig);
+	return sigaction(sig, &act, &old) < 0 ? SIG_ERR : old.sa_handler;
+}
+
+EXPORT handler_fn signal(int sig, handler_fn h)
+{
+	bool interrupt = sigismember(&interrupting, sig) == 1;
+
+	return set(sig, h, interrupt ? 0 : SA_RESTART);
+}
+
+EXPORT handler_fn ssignal(int sig, handler_fn h)
+{
+	return signal(sig, h);
+}
+
+handler_fn bsd_signal(int sig, handler_fn h);
+EXPORT handler_fn bsd_signal(int sig, handler_fn h)
+{
+	return signal(sig, h);
+}
+
+EXPORT handler_fn __sysv_signal(int sig, handler_fn h)
+{
+	return set(sig, h, (int)(SA_RESETHAND | SA_NODEFER));
+}
+
+EXPORT handler_fn sysv_signal(int sig, handler_fn h)
+{
+	return __sysv_signal(sig, h);
+}
+
+EXPORT int siginterrupt(int sig, int interrupt)
+{
+	struct sigaction act;
+
+	if (sigaction(sig, NULL, &act) < 0)
+		return -1;
+	if (interrupt) {
+		sigaddset(&interrupting, sig);
+		act.sa_flags &= ~SA_RESTART;
+	} else {
+		sigdelset(&interrupting, sig);
+		act.sa_flags |= SA_RESTART;
+	}
+	return sigaction(sig, &act, NULL);
+}
+
+EXPORT handler_fn sigset(int sig, handler_fn h)
+{
+	struct sigaction old;
+	sigset_t one, mask;
+	handler_fn was;
+
+	sigemptyset(&one);
+	if (sigaddset(&one, sig) < 0)
+		return SIG_ERR;
+	if (h == SIG_HOLD) {
+		if (sigprocmask(SIG_BLOCK, &one, &mask) < 0 ||
+		    sigaction(sig, NULL, &old) < 0)
+			return SIG_ERR;
+		return sigismember(&mask, sig) ? SIG_HOLD : old.sa_handler;
+	}
+	was = set(sig, h, 0);
+	if (was == SIG_ERR || sigprocmask(SIG_UNBLOCK, &one, &mask) < 0)
+		return SIG_ERR;
+	return sigismember(&mask, sig) ? SIG_HOLD : was;
+}

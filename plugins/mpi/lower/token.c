@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * token.c - lends the lower half to libcr's thread
+ *
+ * Unless it gives MPI_THREAD_MULTIPLE, one thread at most may be inside the
+ * lower half.  A thread that waits inside calls Open MPI's progress engine
+ * again and again, and that calls our hook: when libcr's thread has asked,
+ * the hook holds the waiting thread there.  It is no different for the
+ * engine than a progress function that takes long.
+ *
+ * Each asking has a number, so that a thread which is just waking up from
+ * the last one is not taken for parked.
+ */
+#include "mpi/lower/raw.h"
+
+#include "mpi/lower/lower.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <time.h>
+
+#define POLL_NS 200000 /* a thread that leaves wakes nobody */
+
+static struct {
+	uint32_t asked;	 /* number of the asking, 0: nobody asks */
+	uint32_t parked; /* number for which a thread was parked last */
+	uint32_t number;
+	unsigned long holder; /* lower FS base of the thread that asks */
+} token;
+
+static long futex(uint32_t *word, int op, uint32_t value,
+		  const struct timespec *timeout)
+{
+	return cr_raw_syscall(SYS_futex, (long)word, op | FUTEX_PRIVATE_FLAG,
+			      (long)value, (long)timeout, 0, 0);
+}
+
+/* Called by the lower half's progress engine, on whatever thread. */
+static int hook(void)
+{
+	uint32_t n = __atomic_load_n(&token.asked, __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect(!n, 1))
+		return 0;
+	if (cr_lower_get_fs() == token.holder)
+		return 0;
+	__atomic_store_n(&token.parked, n, __ATOMIC_SEQ_CST);
+	futex(&token.parked, FUTEX_WAKE, 1, NULL);
+	while (__atomic_load_n(&token.asked, __ATOMIC_ACQUIRE) == n)
+		futex(&token.asked, FUTEX_WAIT, n, NULL);
+	return 0;
+}
+
+int cr_lower_token_init(struct cr_error *err)
+{
+	int (*add)(int (*)(void)) =
+		(int (*)(int (*)(void)))cr_lower_symbol(
+			"opal_progress_register_lp");
+	int rc;
+
+	token.asked = token.parked = 0;
+	if (!add)
+		return cr_error_set(err, -ENOSYS,
+				    "this MPI library has no progress engine "
+				    "that we know "
+				    "(opal_progress_register_lp)");
+	rc = CR_LOWER(add(hook));
+	if (rc)
+		return cr_error_set(err, -ENOSYS,
+				    "the MPI library's progress engine takes "
+				    "no function of ours (%d)", rc);
+	return 0;
+}
+
+int cr_lower_token_take(bool (*inside)(void *arg),
+			bool (*cancelled)(void *arg), void *arg)
+{
+	const struct timespec poll = { 0, POLL_NS };
+	uint32_t n;
+
+	if (cr_lower_self.generation != cr_lower.generation) {
+		int rc = cr_lower_attach();
+
+		if (rc)
+			return rc;
+	}
+	token.holder = cr_lower_self.lower_fs;
+	if (!++token.number)
+		++token.number;
+	n = token.number;
+	__atomic_store_n(&token.asked, n, __ATOMIC_SEQ_CST);
+	for (;;) {
+		uint32_t seen = __atomic_load_n(&token.parked,
+						__ATOMIC_SEQ_CST);
+
+		if (seen == n || !inside(arg))
+			return 0;
+		if (cancelled(arg)) {
+			cr_lower_token_give();
+			return -ECANCELED;
+		}
+		futex(&token.parked, FUTEX_WAIT, seen, &poll);
+	}
+}
+
+void cr_lower_token_give(void)
+{
+	__atomic_store_n(&token.asked, 0, __ATOMIC_SEQ_CST);
+	futex(&token.asked, FUTEX_WAKE, 1, NULL);
+}
