@@ -20,6 +20,14 @@ extern "C" {
 #endif
 
 /*
+ * Memory, threads and descriptors are omitted until they are kept again or
+ * the process is restarted: then they do not exist, and the lists are empty.
+ */
+
+/* This process and its children by fork(): from now on, for good. */
+int cr_omit_process(void);
+
+/*
  * Memory that is not saved.  After a restart nothing is mapped there.
  * Page-aligned; "keep" takes back exactly what an earlier call named.
  * -ENOSPC: more than 128 ranges; -ENOENT: no such range.
@@ -42,6 +50,12 @@ int cr_omit_threads_by_fs(const void *start, size_t len);
  */
 int cr_omit_fd(int fd);
 int cr_keep_fd(int fd);
+/*
+ * The same as bits, for code that can call no function (the middle of
+ * another library's system call): bit fd % 64 of word fd / 64, changed by
+ * atomic operations.  Stays where it is.  NULL with errno on failure.
+ */
+uint64_t *cr_omit_fd_words(size_t *words);
 
 /*
  * Registers to which a thread goes back at restart if it was inside memory
