@@ -29,6 +29,12 @@ int cr_reader_verify(struct cr_reader *r, struct cr_error *err);
  */
 int cr_reader_pages(struct cr_reader *r, const struct cr_run *run,
 		    uint64_t from, void *buf, size_t len, struct cr_error *err);
+/*
+ * What lies at addr of a space, as far as it is in the file; the rest of buf
+ * is zeros.
+ */
+int cr_reader_memory(struct cr_reader *r, uint32_t space, uint64_t addr,
+		     void *buf, size_t len, struct cr_error *err);
 /* The seekable descriptor of the file, for CR_CODEC_NONE runs. */
 int cr_reader_fd(const struct cr_reader *r);
 /* Bytes of the file. */

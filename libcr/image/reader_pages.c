@@ -120,3 +120,36 @@ int cr_reader_pages(struct cr_reader *r, const struct cr_run *run,
 		memcpy(buf, r->expanded + from, len);
 	return rc;
 }
+
+int cr_reader_memory(struct cr_reader *r, uint32_t space, uint64_t addr,
+		     void *buf, size_t len, struct cr_error *err)
+{
+	uint8_t *to = buf;
+
+	memset(buf, 0, len);
+	while (len) {
+		const struct cr_run *run =
+			cr_image_find_run(r->img, space, addr);
+		uint64_t skip, n;
+		int rc;
+
+		if (!run)
+			return 0;
+		skip = run->addr > addr ? run->addr - addr : 0;
+		if (skip >= len)
+			return 0;
+		to += skip;
+		addr += skip;
+		len -= skip;
+		n = run->addr + run->len - addr;
+		if (n > len)
+			n = len;
+		rc = cr_reader_pages(r, run, addr - run->addr, to, n, err);
+		if (rc)
+			return rc;
+		to += n;
+		addr += n;
+		len -= n;
+	}
+	return 0;
+}
