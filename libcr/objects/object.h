@@ -8,15 +8,17 @@
 #ifndef CR_OBJECT_H
 #define CR_OBJECT_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/error.h"
 #include "image/model.h"
-#include "remote/remote.h"
 
 /* An open file description as capture sees it from outside. */
+struct cr_object_tree;
 struct cr_object_source {
+	const struct cr_object_tree *tree; /* what else is open where */
 	pid_t pid; /* a process that has it, in the caller's namespace */
 	int32_t vpid; /* the same as the program sees it, for messages */
 	int fd;	   /* its number there */
@@ -25,14 +27,52 @@ struct cr_object_source {
 	char fdinfo[16384]; /* /proc/PID/fdinfo/N */
 	int local;	    /* a duplicate in the caller (pidfd_getfd), or -1
 			       before anything is stopped */
-	struct cr_task *task; /* a stopped thread of pid, or NULL before */
+	bool held; /* the process stands still */
 };
 
-/* What capture knows of the whole tree, for objects that span processes. */
-struct cr_object_tree;
+/*
+ * Fills src from /proc, without stopping or opening anything; local is -1.
+ * -ENOENT (err untouched) if the descriptor is not there any more.
+ */
+int cr_object_source_read(struct cr_object_source *src, pid_t pid,
+			  int32_t vpid, int fd, struct cr_error *err);
+/* open(2) flags and file position, from fdinfo. */
+uint32_t cr_object_flags(const struct cr_object_source *src);
+int64_t cr_object_offset(const struct cr_object_source *src);
+/*
+ * A duplicate of the program's descriptor in the caller: src->local if it is
+ * there, else a new one.  Give it back by cr_object_undup().
+ */
+int cr_object_dup(const struct cr_object_source *src, struct cr_error *err);
+void cr_object_undup(const struct cr_object_source *src, int fd);
+/* "process 12: descriptor 3 (/a/b)", for messages. */
+const char *cr_object_label(const struct cr_object_source *src);
+
+/*
+ * What capture knows of the whole tree, for objects that span processes:
+ * all descriptors, the root process first.
+ */
+struct cr_object_tree *cr_object_tree_create(void);
+int cr_object_tree_add(struct cr_object_tree *tree,
+		       const struct cr_object_source *src);
+void cr_object_tree_destroy(struct cr_object_tree *tree);
 /* Does some process of the tree hold another end of the same object? */
 bool cr_object_tree_has_peer(const struct cr_object_tree *tree,
 			     const struct cr_object_source *src);
+/*
+ * 0, 1 or 2 if the same object is somewhere in the tree a standard
+ * descriptor of this number (the root's first); else -1.
+ */
+int cr_object_tree_stdio(const struct cr_object_tree *tree,
+			 const struct cr_object_source *src);
+/* The first terminal among the standard descriptors; -1. */
+int cr_object_tree_terminal(const struct cr_object_tree *tree);
+/* Is a socket with this inode number open somewhere in the tree? */
+bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino);
+/* Same object, same number, within a kind. */
+uint64_t cr_object_id(const struct stat *st);
+/* The part of file->flags that open(2) and fcntl(2) take when it is reopened. */
+int cr_object_open_flags(const struct cr_file *file);
 
 struct cr_restore_context; /* restore.h */
 
@@ -40,8 +80,7 @@ struct cr_object_ops {
 	enum cr_object_kind kind;
 	const char *name; /* "pipe", for messages */
 	/* Is this one of yours?  (Order in the table decides.) */
-	bool (*claims)(const struct cr_object_source *src,
-		       const struct cr_object_tree *tree);
+	bool (*claims)(const struct cr_object_source *src);
 	/*
 	 * Can it be saved?  0, or the reason with what to do in err.  Called
 	 * before anything is stopped.  NULL: always.
@@ -64,9 +103,8 @@ struct cr_object_ops {
 };
 
 /* The kind that claims src; NULL and a reason in err if there is none. */
-const struct cr_object_ops *
-cr_object_find(const struct cr_object_source *src,
-	       const struct cr_object_tree *tree, struct cr_error *err);
+const struct cr_object_ops *cr_object_find(const struct cr_object_source *src,
+					   struct cr_error *err);
 const struct cr_object_ops *cr_object_ops_of(uint32_t kind);
 
 #endif

@@ -28,8 +28,10 @@ struct cr_task {
 	uint64_t scratch;      /* a page mapped in it for arguments, 0: none */
 	size_t scratch_size;
 
-	/* remote.c and call.c only */
+	/* libremote only, except for child_exitkill */
 	bool seized, exitkill;
+	int group_signal; /* group_stop: the signal that stopped it */
+	bool child_exitkill; /* what it makes by clone3 dies with the tracer */
 	bool called;	  /* has made a call for us: not in a signal stop */
 	bool masked;	  /* all signals blocked by us, sigmask to be put back */
 	bool stop_signal; /* a SIGSTOP was held back, to be sent again */

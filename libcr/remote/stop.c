@@ -171,6 +171,7 @@ static int stopped(struct cr_task *t, int status, struct cr_error *err)
 {
 	t->held = true;
 	t->group_stop = WSTOPSIG(status) != SIGTRAP;
+	t->group_signal = t->group_stop ? WSTOPSIG(status) : 0;
 	if (ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) < 0) {
 		if (errno == ESRCH)
 			return -ESRCH;

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* kinds.h - the kinds of open things that there are, for object.c */
+#ifndef CR_KINDS_H
+#define CR_KINDS_H
+
+#include "objects/object.h"
+
+extern const struct cr_object_ops cr_object_regular, cr_object_directory,
+	cr_object_device, cr_object_pipe, cr_object_stdio;
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * regular.c - regular files
+ *
+ * A file with a name is opened by it again; its content is not in the image.
+ * The content of a file without a name is.  flock(2) locks come back.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "objects/kinds.h"
+#include "restore/restore.h"
+
+#define CONTENT_MAX (1u << 30) /* of a file without a name, bytes */
+
+static bool claims(const struct cr_object_source *src)
+{
+	return S_ISREG(src->st.st_mode) && src->link[0] == '/' &&
+	       strncmp(src->link, "/memfd:", 7) != 0;
+}
+
+static bool name_removed(const struct cr_object_source *src)
+{
+	static const char mark[] = " (deleted)";
+	size_t n = strlen(src->link), k = sizeof(mark) - 1;
+
+	return src->st.st_nlink == 0 ||
+	       (n > k && !strcmp(src->link + n - k, mark));
+}
+
+static int check(const struct cr_object_source *src, struct cr_error *err)
+{
+	const char *p = src->fdinfo;
+
+	if (!strncmp(src->link, "/proc/", 6) && isdigit(src->link[6]))
+		return cr_error_set(err, -ENOTSUP,
+				    "%s is a file of /proc about a process, "
+				    "which cannot be saved; close it before "
+				    "the checkpoint", cr_object_label(src));
+	if (name_removed(src) && src->st.st_nlink)
+		return cr_error_set(err, -ENOTSUP,
+				    "%s lost this name but has another one, "
+				    "which cannot be found out; give it back "
+				    "its name", cr_object_label(src));
+	if (name_removed(src) && src->st.st_size > CONTENT_MAX)
+		return cr_error_set(err, -EFBIG,
+				    "%s has no name any more, and its content "
+				    "(%lld bytes) is too large for the image; "
+				    "give it a name",
+				    cr_object_label(src),
+				    (long long)src->st.st_size);
+	while ((p = strstr(p, "lock:"))) {
+		if (!strstr(p, " FLOCK ") ||
+		    strstr(p, " FLOCK ") > p + strcspn(p, "\n"))
+			return cr_error_set(err, -ENOTSUP,
+					    "%s is locked by fcntl(2), which "
+					    "cannot be saved; unlock it "
+					    "before the checkpoint",
+					    cr_object_label(src));
+		p += 5;
+	}
+	return 0;
+}
+
+static int read_content(const struct cr_object_source *src,
+			struct cr_file *file, struct cr_error *err)
+{
+	size_t size = (size_t)src->st.st_size, done = 0;
+	int dup, fd, ret = 0;
+	char path[64], *buf;
+	ssize_t n = 0;
+
+	if (!size)
+		return 0;
+	dup = cr_object_dup(src, err);
+	if (dup < 0)
+		return dup;
+	/* its own descriptor may be for writing only */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dup);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	buf = fd < 0 ? NULL : malloc(size);
+	while (buf && done < size) {
+		n = pread(fd, buf + done, size - done, (off_t)done);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (!buf || n < 0)
+		ret = cr_error_set(err, -errno, "%s: content: %s",
+				   cr_object_label(src), strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	cr_object_undup(src, dup);
+	if (ret) {
+		free(buf);
+		return ret;
+	}
+	file->data.data = buf;
+	file->data.len = done;
+	return 0;
+}
+
+static int capture(const struct cr_object_source *src, struct cr_file *file,
+		   struct cr_error *err)
+{
+	static const char mark[] = " (deleted)";
+	const char *lock = strstr(src->fdinfo, " FLOCK ");
+	struct cr_file_id *id = &file->id;
+	size_t n, k = sizeof(mark) - 1;
+	char mode;
+	int ret;
+
+	ret = check(src, err);
+	if (ret)
+		return ret;
+	file->object_id = cr_object_id(&src->st);
+	id->path = strdup(src->link);
+	if (!id->path)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	n = strlen(id->path);
+	id->deleted = name_removed(src);
+	if (id->deleted && n > k && !strcmp(id->path + n - k, mark))
+		id->path[n - k] = 0;
+	id->mode = src->st.st_mode;
+	id->dev = src->st.st_dev;
+	id->ino = src->st.st_ino;
+	id->size = (uint64_t)src->st.st_size;
+	id->mtime_sec = src->st.st_mtim.tv_sec;
+	id->mtime_nsec = (uint32_t)src->st.st_mtim.tv_nsec;
+	if (lock) {
+		mode = strstr(lock, " WRITE ") ? 'x' : 's';
+		if (cr_blob_set(&file->extra, &mode, 1))
+			return cr_error_set(err, -ENOMEM, "out of memory");
+	}
+	return id->deleted ? read_content(src, file, err) : 0;
+}
+
+/*
+ * The program will write again what it wrote after the checkpoint: that part
+ * is moved out of the way, so that nothing is lost and nothing is there twice.
+ */
+static int keep_tail(int fd, const struct cr_file *file, const char *path,
+		     struct stat *st, struct cr_error *err)
+{
+	char name[PATH_MAX], buf[65536];
+	off_t from = (off_t)file->id.size;
+	ssize_t n = 0;
+	int out, in;
+
+	snprintf(name, sizeof(name), "%s.after-checkpoint-XXXXXX", path);
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	out = in < 0 ? -1 : mkostemp(name, O_CLOEXEC);
+	if (out < 0) {
+		if (in >= 0)
+			close(in);
+		goto failed;
+	}
+	while ((n = pread(in, buf, sizeof(buf), from)) > 0) {
+		if (write(out, buf, (size_t)n) != n) {
+			n = -1;
+			break;
+		}
+		from += n;
+	}
+	close(in);
+	if (n < 0 || fchmod(out, st->st_mode & 07777) || close(out)) {
+		unlink(name);
+		goto failed;
+	}
+	if (ftruncate(fd, (off_t)file->id.size))
+		goto failed;
+	fprintf(stderr,
+		"%s has grown since the checkpoint; what was added is kept "
+		"in %s\n", path, name);
+	return 0;
+failed:
+	return cr_error_set(err, -errno,
+			    "%s has grown since the checkpoint, and what was "
+			    "added cannot be kept: %s", path, strerror(errno));
+}
+
+static int open_named(struct cr_restore_context *ctx,
+		      const struct cr_file *file, struct cr_error *err)
+{
+	const char *path = cr_restore_path(ctx, file->id.path);
+	int fd, ret, access = (int)(file->flags & O_ACCMODE);
+	struct stat st;
+
+	if (!path)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	fd = open(path, cr_object_open_flags(file) & ~O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st))
+		goto failed;
+	if (!S_ISREG(st.st_mode)) {
+		ret = cr_error_set(err, -EINVAL,
+				   "%s is no regular file any more", path);
+	} else if ((uint64_t)st.st_size < file->id.size) {
+		ret = cr_error_set(err, -ESTALE,
+				   "%s is shorter than at the checkpoint "
+				   "(%lld bytes now, %llu then); put it back "
+				   "or use --relocate", path,
+				   (long long)st.st_size,
+				   (unsigned long long)file->id.size);
+	} else if ((uint64_t)st.st_size > file->id.size &&
+		   access != O_RDONLY && !(file->flags & (O_APPEND | O_PATH))) {
+		ret = keep_tail(fd, file, path, &st, err);
+	} else {
+		ret = 0;
+	}
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+failed:
+	ret = cr_error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static int open_unnamed(struct cr_restore_context *ctx,
+			const struct cr_file *file, struct cr_error *err)
+{
+	char dir[PATH_MAX], name[PATH_MAX + 32], self[64];
+	int master, fd;
+	size_t done = 0;
+	ssize_t n;
+
+	if (cr_restore_lookup(ctx, CR_OBJ_REGULAR, file->object_id, 0,
+			      &master)) {
+		snprintf(dir, sizeof(dir), "%s",
+			 cr_restore_path(ctx, file->id.path));
+		dirname(dir);
+		snprintf(name, sizeof(name), "%s/.stillpoint-XXXXXX", dir);
+		master = mkostemp(name, O_CLOEXEC);
+		if (master < 0)
+			return cr_error_set(err, -errno,
+					    "%s (a file without a name): %s",
+					    name, strerror(errno));
+		unlink(name);
+		while (done < file->data.len) {
+			n = write(master, (char *)file->data.data + done,
+				  file->data.len - done);
+			if (n < 0)
+				goto failed;
+			done += (size_t)n;
+		}
+		if (ftruncate(master, (off_t)file->id.size) ||
+		    fchmod(master, file->id.mode & 07777))
+			goto failed;
+		if (cr_restore_remember(ctx, CR_OBJ_REGULAR, file->object_id,
+					0, master)) {
+			errno = ENOMEM;
+			goto failed;
+		}
+	}
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", master);
+	fd = open(self, cr_object_open_flags(file));
+	if (fd < 0)
+		return cr_error_set(err, -errno, "%s: reopen: %s",
+				    file->id.path, strerror(errno));
+	return fd;
+failed:
+	cr_error_set(err, -errno, "%s: content of the file without a name: %s",
+		     name, strerror(errno));
+	close(master);
+	return err ? err->code : -EIO;
+}
+
+static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
+		   struct cr_error *err)
+{
+	int fd, how;
+
+	fd = file->id.deleted ? open_unnamed(ctx, file, err)
+			      : open_named(ctx, file, err);
+	if (fd < 0 || file->flags & O_PATH)
+		return fd;
+	if (lseek(fd, file->offset, SEEK_SET) < 0) {
+		cr_error_set(err, -errno, "%s: seek to %lld: %s",
+			     file->id.path, (long long)file->offset,
+			     strerror(errno));
+		goto failed;
+	}
+	if (file->extra.len == 1) {
+		how = *(char *)file->extra.data == 'x' ? LOCK_EX : LOCK_SH;
+		if (flock(fd, how | LOCK_NB)) {
+			cr_error_set(err, -errno,
+				     "%s: its flock(2) lock cannot be taken "
+				     "again: %s", file->id.path,
+				     strerror(errno));
+			goto failed;
+		}
+	}
+	return fd;
+failed:
+	close(fd);
+	return err ? err->code : -EIO;
+}
+
+const struct cr_object_ops cr_object_regular = {
+	.kind = CR_OBJ_REGULAR,
+	.name = "regular file",
+	.claims = claims,
+	.check = check,
+	.capture = capture,
+	.restore = restore,
+};

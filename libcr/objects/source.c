@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* source.c - a descriptor of another process, looked at from outside */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "objects/object.h"
+
+int cr_object_source_read(struct cr_object_source *src, pid_t pid,
+			  int32_t vpid, int fd, struct cr_error *err)
+{
+	const char *where = "link";
+	char path[64];
+	ssize_t n;
+	int info;
+
+	src->pid = pid;
+	src->vpid = vpid;
+	src->fd = fd;
+	src->local = -1;
+	src->held = false;
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+	n = readlink(path, src->link, sizeof(src->link) - 1);
+	if (n < 0)
+		goto failed;
+	src->link[n] = 0;
+	where = "stat";
+	if (stat(path, &src->st) < 0)
+		goto failed;
+	where = "fdinfo";
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (info < 0)
+		goto failed;
+	n = read(info, src->fdinfo, sizeof(src->fdinfo) - 1);
+	close(info);
+	if (n < 0)
+		goto failed;
+	src->fdinfo[n] = 0;
+	return 0;
+failed:
+	if (errno == ENOENT || errno == ESRCH)
+		return -ENOENT;
+	return cr_error_set(err, -errno, "process %d: descriptor %d: %s: %s",
+			    vpid, fd, where, strerror(errno));
+}
+
+static const char *field(const struct cr_object_source *src, const char *name)
+{
+	const char *p = strstr(src->fdinfo, name);
+
+	return p ? p + strlen(name) : NULL;
+}
+
+uint32_t cr_object_flags(const struct cr_object_source *src)
+{
+	const char *p = field(src, "flags:\t");
+
+	return p ? (uint32_t)strtoul(p, NULL, 8) : 0;
+}
+
+int64_t cr_object_offset(const struct cr_object_source *src)
+{
+	const char *p = field(src, "pos:\t");
+
+	return p ? strtoll(p, NULL, 10) : 0;
+}
+
+int cr_object_dup(const struct cr_object_source *src, struct cr_error *err)
+{
+	int pidfd, fd, e;
+
+	if (src->local >= 0)
+		return src->local;
+	pidfd = (int)syscall(SYS_pidfd_open, src->pid, 0);
+	if (pidfd < 0)
+		return cr_error_set(err, -errno, "process %d: pidfd_open: %s",
+				    src->vpid, strerror(errno));
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, src->fd, 0);
+	e = errno;
+	close(pidfd);
+	if (fd < 0)
+		return cr_error_set(err, -e, "%s: pidfd_getfd: %s",
+				    cr_object_label(src), strerror(e));
+	return fd;
+}
+
+void cr_object_undup(const struct cr_object_source *src, int fd)
+{
+	if (fd >= 0 && fd != src->local)
+		close(fd);
+}
+
+const char *cr_object_label(const struct cr_object_source *src)
+{
+	static _Thread_local char text[512];
+
+	snprintf(text, sizeof(text), "process %d: descriptor %d (%.400s)",
+		 src->vpid, src->fd, src->link);
+	return text;
+}
+
+uint64_t cr_object_id(const struct stat *st)
+{
+	return ((uint64_t)st->st_dev << 44) ^ (uint64_t)st->st_ino;
+}
+
+int cr_object_open_flags(const struct cr_file *file)
+{
+	return (int)(file->flags & (O_ACCMODE | O_APPEND | O_NONBLOCK |
+				    O_SYNC | O_DSYNC | O_DIRECT | O_LARGEFILE |
+				    O_NOATIME | O_PATH)) |
+	       O_NOCTTY | O_CLOEXEC;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tree.c - which objects are held where in the tree */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+
+#include "objects/object.h"
+
+struct entry {
+	dev_t dev;
+	ino_t ino;
+	dev_t rdev; /* character devices: the same terminal, by any name */
+	mode_t type;
+	int fd, access;
+};
+
+struct cr_object_tree {
+	struct entry *entries;
+	size_t n, room;
+};
+
+struct cr_object_tree *cr_object_tree_create(void)
+{
+	return calloc(1, sizeof(struct cr_object_tree));
+}
+
+void cr_object_tree_destroy(struct cr_object_tree *tree)
+{
+	if (tree)
+		free(tree->entries);
+	free(tree);
+}
+
+static struct entry entry_of(const struct cr_object_source *src)
+{
+	return (struct entry){
+		.dev = src->st.st_dev,
+		.ino = src->st.st_ino,
+		.rdev = src->st.st_rdev,
+		.type = src->st.st_mode & S_IFMT,
+		.fd = src->fd,
+		.access = (int)(cr_object_flags(src) & O_ACCMODE),
+	};
+}
+
+int cr_object_tree_add(struct cr_object_tree *tree,
+		       const struct cr_object_source *src)
+{
+	struct entry *more;
+
+	if (tree->n == tree->room) {
+		tree->room = tree->room ? tree->room * 2 : 64;
+		more = realloc(tree->entries, tree->room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		tree->entries = more;
+	}
+	tree->entries[tree->n++] = entry_of(src);
+	return 0;
+}
+
+static bool same_object(const struct entry *a, const struct entry *b)
+{
+	if (a->type != b->type)
+		return false;
+	if (a->type == S_IFCHR)
+		return a->rdev == b->rdev;
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+bool cr_object_tree_has_peer(const struct cr_object_tree *tree,
+			     const struct cr_object_source *src)
+{
+	struct entry me = entry_of(src);
+	size_t i;
+
+	if (!tree)
+		return false;
+	for (i = 0; i < tree->n; i++)
+		if (same_object(&tree->entries[i], &me) &&
+		    (tree->entries[i].access != me.access ||
+		     me.access == O_RDWR))
+			return true;
+	return false;
+}
+
+int cr_object_tree_stdio(const struct cr_object_tree *tree,
+			 const struct cr_object_source *src)
+{
+	struct entry me = entry_of(src);
+	size_t i;
+
+	for (i = 0; tree && i < tree->n; i++)
+		if (tree->entries[i].fd <= 2 &&
+		    same_object(&tree->entries[i], &me) &&
+		    (tree->entries[i].access == me.access ||
+		     tree->entries[i].access == O_RDWR))
+			return tree->entries[i].fd;
+	return -1;
+}
+
+int cr_object_tree_terminal(const struct cr_object_tree *tree)
+{
+	unsigned int m;
+	size_t i;
+
+	for (i = 0; tree && i < tree->n; i++) {
+		m = major(tree->entries[i].rdev);
+		if (tree->entries[i].fd <= 2 &&
+		    tree->entries[i].type == S_IFCHR &&
+		    (m == 4 || (m >= 136 && m <= 143)))
+			return tree->entries[i].fd;
+	}
+	return -1;
+}
+
+bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino)
+{
+	size_t i;
+
+	for (i = 0; tree && i < tree->n; i++)
+		if (tree->entries[i].type == S_IFSOCK &&
+		    tree->entries[i].ino == ino)
+			return true;
+	return false;
+}
