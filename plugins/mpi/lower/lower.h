@@ -264,8 +264,9 @@ void cr_lower_rolled_back(void);
 /*
  * Registers the hook by which a thread that waits inside (Open MPI calls it
  * while it makes progress) lends the lower half.  Call it once after
- * MPI_Init, unless the lower half gives MPI_THREAD_MULTIPLE.  -ENOSYS with a
- * reason if this MPI library has no such thing.
+ * MPI_Init, unless the lower half gives MPI_THREAD_MULTIPLE.  The lower half
+ * must then have been initialised with MPI_THREAD_SINGLE (-EINVAL if not;
+ * see token.c).  -ENOSYS with a reason if this MPI library has no such hook.
  */
 int cr_lower_token_init(struct cr_error *err);
 

@@ -42,6 +42,12 @@ static const char *const put_in[] = {
 	"UCX_MEM_EVENTS=n",
 };
 
+/*
+ * A program without a launcher would start one of its own (orted), which no
+ * checkpoint can leave out.  Price: it cannot spawn processes.
+ */
+static const char singleton[] = "OMPI_MCA_ess_singleton_isolated=1";
+
 static bool begins_with(const char *s, const char *with, size_t len)
 {
 	return strncmp(s, with, len) == 0;
@@ -165,6 +171,20 @@ static size_t count(char *const v[])
 	return n;
 }
 
+/* Has a launcher started this process, or does the user know better? */
+static bool leaves_orted_alone(char *const envp[])
+{
+	size_t i;
+
+	for (i = 0; envp[i]; i++)
+		if (begins_with(envp[i], "PMIX_NAMESPACE=",
+				strlen("PMIX_NAMESPACE=")) ||
+		    begins_with(envp[i], singleton,
+				strcspn(singleton, "=") + 1))
+			return true;
+	return false;
+}
+
 /* Pushes the environment, its addresses into env (room enough). */
 static int push_environment(struct stack *s, char *const envp[], char **env)
 {
@@ -174,6 +194,8 @@ static int push_environment(struct stack *s, char *const envp[], char **env)
 	for (i = 0; envp[i]; i++)
 		if (is_wanted(envp[i]) && !(*env++ = push(s, envp[i])))
 			return -E2BIG;
+	if (!leaves_orted_alone(envp) && !(*env++ = push(s, singleton)))
+		return -E2BIG;
 	for (i = 0; i < sizeof(put_in) / sizeof(put_in[0]); i++)
 		if (!(*env++ = push(s, put_in[i])))
 			return -E2BIG;
@@ -244,7 +266,7 @@ int cr_stack_make(const struct cr_elf *ld, const char *const argv[],
 				    strerror((int)-base));
 	s.base = (char *)base;
 	s.top = s.base + STACK_SIZE - 64;
-	env = calloc(count(envp) + sizeof(put_in) / sizeof(put_in[0]) + 2,
+	env = calloc(count(envp) + sizeof(put_in) / sizeof(put_in[0]) + 3,
 		     sizeof(*env));
 	if (!env)
 		return cr_error_set(err, -ENOMEM, "out of memory");

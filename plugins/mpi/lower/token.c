@@ -8,6 +8,11 @@
  * the hook holds the waiting thread there.  It is no different for the
  * engine than a progress function that takes long.
  *
+ * Only without MPI's thread support, that is MPI_THREAD_SINGLE: with it the
+ * first thread that waits makes progress for all others, and libcr's thread
+ * would wait for the parked one.  One thread at a time, memory ordered by the
+ * token, is what MPI_THREAD_SINGLE can bear.
+ *
  * Each asking has a number, so that a thread which is just waking up from
  * the last one is not taken for parked.
  */
@@ -56,9 +61,14 @@ int cr_lower_token_init(struct cr_error *err)
 	int (*add)(int (*)(void)) =
 		(int (*)(int (*)(void)))cr_lower_symbol(
 			"opal_progress_register_lp");
+	const bool *threads = cr_lower_symbol("opal_uses_threads");
 	int rc;
 
 	token.asked = token.parked = 0;
+	if (!threads || *threads)
+		return cr_error_set(err, -EINVAL,
+				    "the MPI library was not initialised with "
+				    "MPI_THREAD_SINGLE");
 	if (!add)
 		return cr_error_set(err, -ENOSYS,
 				    "this MPI library has no progress engine "
