@@ -430,9 +430,10 @@ void cr_output_destroy(struct cr_output *o)
 		return;
 	if (o->temp)
 		unlinkat(o->dirfd, o->temp, 0);
+	/* Should this fail: without its trailer it is no context file. */
 	if (!o->committed && o->regular && !o->path && o->fd >= 0 &&
 	    ftruncate(o->fd, 0))
-		(void)lseek(o->fd, 0, SEEK_SET); /* it has no trailer anyway */
+		o->status = -errno;
 	if (o->fd >= 0)
 		close(o->fd);
 	if (o->dirfd >= 0)

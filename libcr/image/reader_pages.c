@@ -10,13 +10,21 @@
 
 #define VERIFY_STEP (256u << 10) /* read, then digested from the cache */
 
-static int damaged(const struct cr_run *run, struct cr_error *err)
+/* The run is not what it was: what of it. */
+static int damaged(const struct cr_reader *r, const struct cr_run *run,
+		   const char *what, struct cr_error *err)
 {
+	size_t n_mms = r->img->n_mms;
+	bool shm = run->space >= n_mms;
+
 	return cr_error_set(err, -EBADMSG,
-			    "damaged: the digest of the pages at %#" PRIx64
-			    " of space %" PRIu32 " (%" PRIu64
-			    " bytes at %" PRIu64 " of the file) does not match",
-			    run->addr, run->space, run->stored, run->offset);
+			    "damaged: %s the pages at 0x%" PRIx64
+			    " of %s %zu (%" PRIu64 " bytes at %" PRIu64
+			    " of the file)",
+			    what, run->addr,
+			    shm ? "shared memory" : "address space",
+			    shm ? run->space - n_mms : run->space, run->stored,
+			    run->offset);
 }
 
 static int verify_run(struct cr_reader *r, const struct cr_run *run,
@@ -37,8 +45,9 @@ static int verify_run(struct cr_reader *r, const struct cr_run *run,
 		done += n;
 	}
 	cr_digest_get(r->digest, digest);
-	return memcmp(digest, run->digest, CR_DIGEST_SIZE) ? damaged(run, err) :
-							     0;
+	if (memcmp(digest, run->digest, CR_DIGEST_SIZE))
+		return damaged(r, run, "wrong digest of", err);
+	return 0;
 }
 
 int cr_reader_verify(struct cr_reader *r, struct cr_error *err)
@@ -88,16 +97,10 @@ static int expand(struct cr_reader *r, const struct cr_run *run,
 		return rc;
 	cr_digest(digest, r->stored, run->stored);
 	if (memcmp(digest, run->digest, CR_DIGEST_SIZE))
-		return damaged(run, err);
+		return damaged(r, run, "wrong digest of", err);
 	if (cr_codec_expand(r->codec, r->expanded, run->len, r->stored,
 			    run->stored))
-		return cr_error_set(err, -EBADMSG,
-				    "damaged: the pages at %#" PRIx64
-				    " of space %" PRIu32 " (%" PRIu64
-				    " bytes at %" PRIu64
-				    " of the file) do not expand with %s",
-				    run->addr, run->space, run->stored,
-				    run->offset, cr_codec_name(run->codec));
+		return damaged(r, run, "cannot expand", err);
 	r->expanded_offset = run->offset;
 	r->expanded_len = run->len;
 	return 0;
