@@ -49,4 +49,5 @@ X
 sleep 0.3 &
 p=$!
 wait_for 'gone $p' 5
-! (wait_for false 0) 2>/dev/null
+(wait_for false 0) >out 2>&1 && fail "wait_for returned"
+grep -q 'still not: false' out

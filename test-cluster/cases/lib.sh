@@ -37,6 +37,13 @@ skip() {
 	exit 77
 }
 
+# must_fail CMD...: CMD has to fail (a plain `! CMD` never fails a case).
+must_fail() {
+	if "$@"; then
+		fail "succeeded, and should not have: $*"
+	fi
+}
+
 trap 'echo "FAILED: line $LINENO: $BASH_COMMAND (status $?)" >&2' ERR
 
 # --- cleaning up ---------------------------------------------------------
