@@ -58,13 +58,13 @@ static long now_ms(void)
 }
 
 /* 0, or 1 if it would have to wait and must not. */
-static int gate_enter(bool wait)
+static int gate_enter(bool wait, long courtesy)
 {
 	uint32_t v = atomic_load(&gate);
 	long deadline = 0, left;
 
 	for (;;) {
-		left = COURTESY_MS;
+		left = courtesy;
 		if ((v & PENDING) && deadline)
 			left = deadline - now_ms();
 		if (!(v & ACTIVE) && (!(v & PENDING) || left <= 0)) {
@@ -75,7 +75,7 @@ static int gate_enter(bool wait)
 		if (!wait)
 			return 1;
 		if (!deadline && (v & PENDING))
-			deadline = now_ms() + COURTESY_MS;
+			deadline = now_ms() + courtesy;
 		cr_futex_wait(&gate, v, v & ACTIVE ? -1 : left);
 		v = atomic_load(&gate);
 	}
@@ -167,17 +167,41 @@ static unsigned int *depth_of(cr_client_id_t id)
 /*
  * A signal handler may come between gate and depth, and have sections of
  * its own: the gate is entered before the depth says so, and left after.
+ * Such a handler does not stand back, since its thread may be inside.
  */
+static int enter_outermost(bool wait)
+{
+	bool interrupted = cr_self->at_gate;
+	int rc;
+
+	cr_self->at_gate = true;
+	rc = gate_enter(wait, interrupted ? 0 : COURTESY_MS);
+	if (!rc)
+		cr_self->depth = 1;
+	cr_self->at_gate = interrupted;
+	return rc;
+}
+
+static void leave_outermost(void)
+{
+	bool interrupted = cr_self->at_gate;
+
+	cr_self->at_gate = true;
+	cr_self->depth = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	cr_gate_leave();
+	cr_self->at_gate = interrupted;
+}
+
 static int enter(cr_client_id_t id, bool wait)
 {
 	unsigned int *depth = depth_of(id);
 
 	if (!depth)
 		return -1;
-	if (!cr_frame && !*depth && gate_enter(wait))
-		return 1;
+	if (!cr_frame && !*depth)
+		return enter_outermost(wait);
 	++*depth;
-	atomic_signal_fence(memory_order_seq_cst);
 	return 0;
 }
 
@@ -201,9 +225,9 @@ int cr_leave_cs(cr_client_id_t id)
 		errno = EPERM;
 		return -1;
 	}
-	--*depth;
-	atomic_signal_fence(memory_order_seq_cst);
-	if (!cr_frame && !*depth)
-		cr_gate_leave();
+	if (!cr_frame && *depth == 1)
+		leave_outermost();
+	else
+		--*depth;
 	return 0;
 }

@@ -272,7 +272,7 @@ static enum cr_rendezvous_state step_connecting(struct cr_rendezvous *r)
 	rc = watch(r, r->sock);
 	if (!rc)
 		rc = send_message(r, &r->request);
-	if (rc)
+	if (rc && rc != -EPIPE) /* closed already: it said why before */
 		return fail(r, rc, "cannot talk with libcr in it");
 	return r->state = CR_RENDEZVOUS_PREPARING;
 }
@@ -297,6 +297,8 @@ static enum cr_rendezvous_state step_talking(struct cr_rendezvous *r)
 	ssize_t n;
 
 	n = recv(r->sock, &m, sizeof(m), MSG_DONTWAIT);
+	if (n < 0 && errno == ECONNRESET) /* closed; what it said is behind */
+		n = recv(r->sock, &m, sizeof(m), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return r->state;
 	if (n <= 0)

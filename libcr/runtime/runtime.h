@@ -57,6 +57,7 @@ struct cr_client { /* a thread that called cr_init() */
 	cr_client_id_t id;
 	pid_t tid;
 	unsigned int depth; /* of critical sections */
+	volatile sig_atomic_t at_gate; /* between gate and depth */
 	_Atomic uint32_t party;
 	unsigned int first, n; /* its callbacks in the round */
 };
