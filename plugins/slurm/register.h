@@ -52,10 +52,11 @@ struct cr_register { /* native byte order: it never leaves the node */
 	int32_t launcher; /* $CR_LAUNCHER, 0: not set */
 	int64_t value;	  /* see the kinds */
 	/*
-	 * Which world: the step as "JOB.STEP" (TASK), $PMIX_NAMESPACE (MPI);
-	 * NUL-terminated.
+	 * Which world: the step as "JOB.STEP" (TASK), $PMIX_NAMESPACE (MPI),
+	 * at most 200 characters; BATCH at a restart: the generation's
+	 * directory.  NUL-terminated.
 	 */
-	char world[256];
+	char world[1024];
 };
 
 struct cr_register_reply {

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* gens.h - generations on the disk: find, read, commit, remove */
+#ifndef CR_GENS_H
+#define CR_GENS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/error.h"
+#include "plugins/slurm/agent/json.h"
+
+#define CR_GENS_MANIFEST "manifest.json"
+
+struct cr_gens { /* numbers, ascending */
+	int *number;
+	size_t n;
+};
+
+/* mkdir -p; the last directory gets mode.  0 or -errno. */
+int cr_gens_mkdir(const char *path, mode_t mode, struct cr_error *err);
+/* All gen-N below the job's directory; committed: only those with manifest. */
+int cr_gens_list(struct cr_gens *g, const char *jobdir, bool committed);
+void cr_gens_free(struct cr_gens *g);
+void cr_gens_path(char *path, size_t size, const char *jobdir, int number);
+/*
+ * The manifest of a generation's directory if it is usable: of our format,
+ * every file there with its size.  NULL and err otherwise.
+ */
+struct json_object *cr_gens_read(const char *dir, struct cr_error *err);
+/* The newest usable generation: its number, 0 if there is none. */
+int cr_gens_newest(const char *jobdir, struct json_object **manifest);
+/* Makes dir's files durable under their names, then writes the manifest. */
+int cr_gens_commit(const char *dir, struct json_object *manifest,
+		   struct cr_error *err);
+int cr_gens_remove(const char *dir, struct cr_error *err);
+/* Removes those without manifest; of the others all but the newest keep. */
+void cr_gens_prune(const char *jobdir, int keep);
+
+#endif
