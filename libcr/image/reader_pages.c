@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* reader_pages.c - the pages of a context file: check them, give them out */
+/* reader_pages.c - gives out the pages of a context file */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,11 +8,8 @@
 #include "image/reader.h"
 #include "image/reader_private.h"
 
-#define VERIFY_STEP (256u << 10) /* read, then digested from the cache */
-
-/* The run is not what it was: what of it. */
-static int damaged(const struct cr_reader *r, const struct cr_run *run,
-		   const char *what, struct cr_error *err)
+int cr_reader_damaged(const struct cr_reader *r, const struct cr_run *run,
+		      const char *what, struct cr_error *err)
 {
 	size_t n_mms = r->img->n_mms;
 	bool shm = run->space >= n_mms;
@@ -25,42 +22,6 @@ static int damaged(const struct cr_reader *r, const struct cr_run *run,
 			    shm ? "shared memory" : "address space",
 			    shm ? run->space - n_mms : run->space, run->stored,
 			    run->offset);
-}
-
-static int verify_run(struct cr_reader *r, const struct cr_run *run,
-		      uint8_t *buf, struct cr_error *err)
-{
-	uint8_t digest[CR_DIGEST_SIZE];
-	uint64_t done = 0;
-
-	cr_digest_start(r->digest);
-	while (done < run->stored) {
-		uint64_t left = run->stored - done;
-		size_t n = left < VERIFY_STEP ? left : VERIFY_STEP;
-		int rc = cr_input_read(&r->in, run->offset + done, buf, n, err);
-
-		if (rc)
-			return rc;
-		cr_digest_add(r->digest, buf, n);
-		done += n;
-	}
-	cr_digest_get(r->digest, digest);
-	if (memcmp(digest, run->digest, CR_DIGEST_SIZE))
-		return damaged(r, run, "wrong digest of", err);
-	return 0;
-}
-
-int cr_reader_verify(struct cr_reader *r, struct cr_error *err)
-{
-	uint8_t *buf = malloc(VERIFY_STEP);
-	int rc = 0;
-
-	if (!buf)
-		return cr_error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < r->img->n_runs && !rc; i++)
-		rc = verify_run(r, &r->img->runs[i], buf, err);
-	free(buf);
-	return rc;
 }
 
 /* Room for the largest compressed run, and the library's state. */
@@ -97,10 +58,10 @@ static int expand(struct cr_reader *r, const struct cr_run *run,
 		return rc;
 	cr_digest(digest, r->stored, run->stored);
 	if (memcmp(digest, run->digest, CR_DIGEST_SIZE))
-		return damaged(r, run, "wrong digest of", err);
+		return cr_reader_damaged(r, run, "wrong digest of", err);
 	if (cr_codec_expand(r->codec, r->expanded, run->len, r->stored,
 			    run->stored))
-		return damaged(r, run, "cannot expand", err);
+		return cr_reader_damaged(r, run, "cannot expand", err);
 	r->expanded_offset = run->offset;
 	r->expanded_len = run->len;
 	return 0;

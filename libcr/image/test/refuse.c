@@ -171,7 +171,7 @@ static void places(void **state)
 {
 	int fd = forge_sample(CR_CODEC_NONE);
 	struct forge_section *s;
-	uint64_t far = UINT64_C(1) << 40;
+	uint64_t far = UINT64_C(1) << 40, first = 4096;
 	struct forge f;
 	size_t len;
 
@@ -192,6 +192,10 @@ static void places(void **state)
 	memcpy(s->payload + 4 + 24, &far, sizeof(far));
 	forge_store(&f, fd, &len);
 	assert_refused(fd, -EINVAL, "outside the page data");
+	for (size_t i = 0; i < 2; i++)
+		memcpy(s->payload + 4 + 56 * i + 24, &first, sizeof(first));
+	forge_store(&f, fd, &len);
+	assert_refused(fd, -EINVAL, "share the bytes at 4096");
 	forge_free(&f);
 	close(fd);
 }
