@@ -22,7 +22,8 @@ static void print_file(const struct cr_file *file)
 	char *path = info_printable(file->id.path, false);
 
 	if (file->kind == CR_OBJ_STDIO)
-		printf("descriptor %d of cr_restart", file->stdio_fd);
+		printf("descriptor %d of cr_restart%s%s", file->stdio_fd,
+		       path ? ", was " : "", path ? path : "");
 	else
 		printf("%s", path ? path : info_object_kind(file->kind));
 	if (file->object_id)

@@ -8,13 +8,17 @@
 #include "image/check.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define BUILD_ID_MAX 64
 
-static int check_file_id(const struct cr_file_id *id, const char *what,
-			 size_t i, struct cr_error *err)
+static int check_file_id(const struct cr_file_id *id, bool path,
+			 const char *what, size_t i, struct cr_error *err)
 {
-	if (id->path && id->path[0] != '/')
+	if (path && !id->path)
+		return cr_error_set(err, -EINVAL, "%s %zu has no path", what,
+				    i);
+	if (path && id->path[0] != '/')
 		return cr_error_set(err, -EINVAL,
 				    "%s %zu: path \"%s\" is not absolute", what,
 				    i, id->path);
@@ -62,11 +66,7 @@ static int check_file(const struct cr_file *file, size_t i,
 		return cr_error_set(err, -EINVAL,
 				    "open file %zu: standard descriptor %d", i,
 				    file->stdio_fd);
-	if (needs_path(file) && !file->id.path)
-		return cr_error_set(err, -EINVAL,
-				    "open file %zu (kind %u) has no path", i,
-				    file->kind);
-	return 0;
+	return check_file_id(&file->id, needs_path(file), "open file", i, err);
 }
 
 int cr_image_check(const struct cr_image *img, struct cr_error *err)
@@ -82,25 +82,19 @@ int cr_image_check(const struct cr_image *img, struct cr_error *err)
 	if (img->n_mms >= CR_NONE - img->n_shms)
 		return cr_error_set(err, -EINVAL, "too many address spaces");
 	for (size_t i = 0; i < img->n_mapped; i++) {
-		rc = check_file_id(&img->mapped[i], "mapped file", i, err);
+		rc = check_file_id(&img->mapped[i], true, "mapped file", i,
+				   err);
 		if (rc)
 			return rc;
-		if (!img->mapped[i].path)
-			return cr_error_set(err, -EINVAL,
-					    "mapped file %zu has no path", i);
 	}
 	for (size_t i = 0; i < img->n_shms; i++)
 		if (!img->shms[i].size || img->shms[i].size > INT64_MAX)
 			return cr_error_set(err, -EINVAL,
-					    "shared memory %zu has %llu bytes",
-					    i,
-					    (unsigned long long)
-						    img->shms[i].size);
+					    "shared memory %zu has %" PRIu64
+					    " bytes",
+					    i, img->shms[i].size);
 	for (size_t i = 0; i < img->n_files; i++) {
 		rc = check_file(&img->files[i], i, err);
-		if (!rc)
-			rc = check_file_id(&img->files[i].id, "open file", i,
-					   err);
 		if (rc)
 			return rc;
 	}

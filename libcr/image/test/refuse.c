@@ -214,6 +214,8 @@ static void places(void **state)
 RULE(scope, img->scope = 4, "scope 4")
 RULE(no_process, img->n_procs = 0, "no process")
 RULE(mapped_path, img->mapped[1].path[0] = 'x', "not absolute")
+RULE(no_path, free(img->files[1].id.path); img->files[1].id.path = NULL,
+     "open file 1 has no path")
 RULE(shm_size, img->shms[0].size = 0, "shared memory 0")
 RULE(file_kind, img->files[1].kind = 99, "kind 99")
 RULE(file_stdio, img->files[0].stdio_fd = 3, "standard descriptor 3")
@@ -255,6 +257,7 @@ RULE(pending, P[0].pending[0].raw[0] = 65, "pending signal")
 
 static const char *(*const rules[])(struct cr_image *img) = {
 	scope,	     no_process,    mapped_path,  shm_size,    file_kind,
+	no_path,
 	file_stdio,  exe,	    area_kind,	  area_align,  area_order,
 	area_empty,  area_high,	    area_prot,	  area_flags,  area_no_file,
 	area_file,   area_no_shm,   area_shm,	  area_shm_size, area_offset,

@@ -171,7 +171,7 @@ struct cr_image *sample_image(void)
 	cr_image_add_shm(img)->size = SAMPLE_SHM_PAGES * 4096 - 100;
 	add_file(img, CR_OBJ_STDIO, NULL);
 	add_file(img, CR_OBJ_REGULAR, "/tmp/a file");
-	add_file(img, CR_OBJ_PIPE, NULL);
+	add_file(img, CR_OBJ_PIPE, "pipe:[1234]");
 	add_mm(img);
 	add_mm(img);
 	add_process(img, 100, 1);
