@@ -29,6 +29,10 @@ struct cr_restore_options {
 			       launchers as overrides; NULL: environ */
 	int stdio[3];	 /* what CR_OBJ_STDIO becomes; usually 0, 1, 2 */
 	bool verify_only; /* --check */
+	/* ids that lead out of the tree; else the caller's own take their
+	   place */
+	bool restore_pgid, restore_sid;
+	int signal; /* sent to every process at the release, 0: none */
 };
 
 /* Progress and result, told in the caller. */
@@ -37,6 +41,12 @@ struct cr_restore_status {
 	int root_pidfd;
 	int wait_status; /* of the root, as wait(2) */
 	double verify_s, create_s, fill_s;
+	bool own_namespace; /* made for this restart */
+
+	/* restore only */
+	int channel;	   /* from the supervisor */
+	pid_t *others;	   /* children that the caller had before */
+	size_t n_others;
 };
 
 /*
@@ -47,6 +57,8 @@ struct cr_restore_status {
 int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 		   struct cr_restore_status *st, struct cr_error *err);
 int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err);
+/* Forgets the restart; a tree that still runs ends. */
+void cr_restore_end(struct cr_restore_status *st);
 
 /* For objects/: a place to remember what an object_id became. */
 int cr_restore_lookup(struct cr_restore_context *ctx, uint32_t kind,

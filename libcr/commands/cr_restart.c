@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cr_restart.c - restart the processes that a context file holds
+ *
+ * Stays as their parent's parent: forwards signals and ends as the root of
+ * the tree ends.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "commands/cr_restart.h"
+
+/* Which of --run-on-fail-* a failure is. */
+static const char *command_for(const struct cr_restart_options *o, int code)
+{
+	const char *cmd;
+
+	switch (-code) {
+	case EAGAIN:
+	case EBUSY:
+	case EEXIST:
+	case ENOMEM:
+	case EPIPE:
+	case ETIMEDOUT:
+		cmd = o->on_temp;
+		break;
+	case ENOENT:
+	case ENOTDIR:
+	case EACCES:
+	case EPERM:
+	case ESTALE:
+	case EROFS:
+	case EMFILE:
+		cmd = o->on_env;
+		break;
+	default:
+		cmd = o->on_perm;
+	}
+	return cmd ? cmd : o->on_failure;
+}
+
+static int exit_status(int status)
+{
+	if (status == -1)
+		return CR_RESTART_FAILED;
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+				   128 + WTERMSIG(status);
+}
+
+static int fail(const struct cr_restart_options *o, const char *cmd,
+		const struct cr_error *err)
+{
+	const char *name = o->file ? o->file : "context file";
+
+	fprintf(stderr, "cr_restart: %s: %s\n", name, err->text);
+	return cmd ? exit_status(system(cmd)) : CR_RESTART_FAILED;
+}
+
+static void __attribute__((noreturn)) end_as(int status)
+{
+	struct rlimit none = { 0, 0 };
+	sigset_t set;
+	int sig;
+
+	fflush(NULL);
+	if (WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	sig = WTERMSIG(status);
+	setrlimit(RLIMIT_CORE, &none); /* the program's core is enough */
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	kill(getpid(), sig);
+	_exit(128 + sig);
+}
+
+static void say_verified(const struct cr_restart_options *o,
+			 struct cr_reader *r,
+			 const struct cr_restore_status *st)
+{
+	const struct cr_image *img = cr_reader_image(r);
+	unsigned long threads = 0;
+
+	for (size_t i = 0; i < img->n_procs; i++)
+		threads += img->procs[i].n_threads;
+	if (o->verbose > 0 || o->restore.verify_only)
+		fprintf(stderr,
+			"cr_restart: %zu processes, %lu threads: verified in "
+			"%.3f s\n",
+			img->n_procs, threads, st->verify_s);
+}
+
+static void say_running(const struct cr_restart_options *o,
+			const struct cr_restore_status *st)
+{
+	if (o->verbose <= 0)
+		return;
+	fprintf(stderr,
+		"cr_restart: processes and memory built in %.3f s, running "
+		"after %.3f s\n",
+		st->create_s, st->fill_s);
+	fprintf(stderr, "cr_restart: root is process %d%s\n", st->root,
+		st->own_namespace ? ", in a pid namespace of its own" : "");
+}
+
+static int open_image(struct cr_restart_options *o, struct cr_reader **r,
+		      char path[PATH_MAX], struct cr_error *err)
+{
+	if (!o->file)
+		return cr_reader_open_fd(r, o->fd, err);
+	o->restore.path = realpath(o->file, path) ? path : o->file;
+	return cr_reader_open(r, o->file, err);
+}
+
+int main(int argc, char **argv)
+{
+	static char path[PATH_MAX];
+	struct cr_error err = { 0 };
+	struct cr_restore_status st;
+	struct cr_restart_options o;
+	struct cr_reader *r = NULL;
+	int ret;
+
+	ret = cr_restart_parse(&o, argc, argv);
+	if (ret >= 0)
+		return ret == CR_RESTART_FAILED && o.on_args ?
+			       exit_status(system(o.on_args)) : ret;
+	if (open_image(&o, &r, path, &err) < 0) {
+		cr_reader_destroy(r);
+		return fail(&o, command_for(&o, err.code), &err);
+	}
+	if (cr_restore_run(r, &o.restore, &st, &err) < 0) {
+		cr_reader_destroy(r);
+		return fail(&o, command_for(&o, err.code), &err);
+	}
+	say_verified(&o, r, &st);
+	cr_reader_destroy(r);
+	if (o.restore.verify_only)
+		return 0;
+	say_running(&o, &st);
+	if (o.on_success && system(o.on_success) == -1)
+		perror("cr_restart: --run-on-success");
+	if (cr_restore_wait(&st, &err) < 0) {
+		cr_restore_end(&st);
+		return fail(&o, NULL, &err);
+	}
+	cr_restore_end(&st);
+	end_as(st.wait_status);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * build.h - a restore under way, shared by the files of restore/
+ *
+ * All of this lives in the supervisor.  It opens what the tree needs, maps a
+ * "bench" that no area of the image overlaps, and makes stubs: processes that
+ * inherit both and that it holds with ptrace from their first moment on.
+ */
+#ifndef CR_RESTORE_BUILD_H
+#define CR_RESTORE_BUILD_H
+
+#include "remote/remote.h"
+#include "restore/plan.h"
+#include "restore/restore.h"
+
+/* Pages at the same address in the supervisor and in every stub. */
+struct cr_bench {
+	uint64_t start, end;
+	uint64_t code;	  /* a system call instruction */
+	uint64_t scratch; /* for remote.h */
+	uint64_t data;	  /* for arguments of remote calls */
+	uint64_t park;	  /* room for the stub's vdso while memory is laid */
+	uint64_t *shm;	  /* shared memory, one address per cr_image.shms */
+};
+#define CR_BENCH_SCRATCH (64u << 10)
+#define CR_BENCH_DATA (256u << 10)
+#define CR_BENCH_PARK (1u << 20)
+
+/* The kernel's pages in a process: [vvar]s and [vdso], in address order. */
+#define CR_VDSO_PIECES 4
+struct cr_vdso {
+	struct {
+		uint64_t start, end;
+	} piece[CR_VDSO_PIECES];
+	unsigned int n;	     /* 0: it has none */
+	uint64_t code, code_end; /* the [vdso] among them */
+};
+
+/* One process being built, or a helper that goes again. */
+struct cr_stub {
+	const struct cr_process *p; /* NULL: a helper */
+	int32_t pid;
+	struct cr_task *tasks; /* [0] is the leader; n_threads of p */
+	size_t n_tasks;
+	bool created;
+	bool mm_done; /* the bench is unmapped, its memory is the program's */
+};
+
+struct cr_restore_context {
+	struct cr_reader *reader;
+	struct cr_image *img;
+	const struct cr_restore_options *opt;
+	struct cr_plan *plan;
+	struct cr_stub *stubs; /* plan->n_stubs */
+	bool own_namespace;    /* made for this restart */
+	int channel;	       /* to the caller */
+	int image_fd;
+	int *file_fd;	/* one per cr_image.files, -1: not needed */
+	int *mapped_fd; /* one per cr_image.mapped, -1: not needed */
+	struct cr_bench bench;
+	struct cr_vdso vdso; /* the supervisor's, and so every new stub's */
+	struct cr_object_memory *memory; /* what objects remember */
+	struct cr_path *paths;		 /* of cr_restore_path() */
+	pid_t requester;		 /* the restart command */
+};
+
+/* context.c */
+int cr_context_create(struct cr_restore_context **ctx, struct cr_reader *r,
+		      const struct cr_restore_options *opt,
+		      struct cr_error *err);
+void cr_context_destroy(struct cr_restore_context *ctx);
+/* Is this descriptor number one that a process of the image uses? */
+bool cr_context_fd_wanted(const struct cr_restore_context *ctx, int fd);
+/* Moves fd to a number that none of them uses, close-on-exec. */
+int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
+		       struct cr_error *err);
+
+/* verify.c, verify_files.c, verify_ids.c: nothing is created yet */
+int cr_verify(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_verify_machine(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_verify_identity(struct cr_restore_context *ctx, struct cr_error *err);
+/* -EEXIST with the holder's name if an id is taken on this host. */
+int cr_verify_pids(struct cr_restore_context *ctx, struct cr_error *err);
+bool cr_may_choose_pids(void);
+
+/* namespace.c: in the new first process of the namespaces */
+int cr_namespace_enter(uid_t uid, gid_t gid, bool user, struct cr_error *err);
+
+/* space.c: free addresses */
+int cr_space_find(const struct cr_image *img, uint64_t len, uint64_t *addr,
+		  struct cr_error *err);
+int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err);
+
+/* stub.c: remote calls with messages that name process and operation */
+/*
+ * One system call; its result >= 0, or -errno with "process PID: what:
+ * reason" in err.
+ */
+int64_t cr_stub_call(struct cr_task *t, const char *what, long nr,
+		     const uint64_t args[6], struct cr_error *err);
+/* The same where a failure is an answer: err only if no call was possible. */
+int cr_stub_try(struct cr_task *t, int64_t *ret, long nr,
+		const uint64_t args[6], struct cr_error *err);
+/* Copies bytes into the stub's bench at data + offset; its address or 0. */
+uint64_t cr_stub_put(struct cr_restore_context *ctx, struct cr_task *t,
+		     size_t offset, const void *data, size_t len,
+		     struct cr_error *err);
+void cr_stub_prepare(struct cr_restore_context *ctx, struct cr_task *t);
+
+/* tree.c */
+int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_tree_create_threads(struct cr_restore_context *ctx,
+			   struct cr_error *err);
+int cr_tree_end_zombies(struct cr_restore_context *ctx, struct cr_error *err);
+
+/* memory.c, pages.c, vdso.c, mm.c */
+int cr_memory_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		      struct cr_error *err);
+int cr_pages_fill(struct cr_restore_context *ctx, struct cr_task *t,
+		  uint32_t space, struct cr_error *err);
+int cr_pages_fill_shm(struct cr_restore_context *ctx, uint32_t shm,
+		      struct cr_error *err);
+int cr_vdso_find(struct cr_vdso *vdso, struct cr_error *err);
+int cr_vdso_verify(struct cr_restore_context *ctx, const struct cr_mm *mm,
+		   struct cr_error *err);
+int cr_vdso_park(struct cr_restore_context *ctx, struct cr_task *t,
+		 struct cr_error *err);
+int cr_vdso_place(struct cr_restore_context *ctx, struct cr_task *t,
+		  const struct cr_mm *mm, struct cr_error *err);
+int cr_mm_fields_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+			 struct cr_error *err);
+
+/* files.c */
+int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
+		   struct cr_error *err);
+
+/* process.c, limits.c, creds.c, thread.c, pending.c, timer.c: of existing stubs */
+int cr_process_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		       struct cr_error *err);
+int cr_creds_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		     struct cr_task *t, struct cr_error *err);
+int cr_thread_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		      size_t i, struct cr_error *err);
+int cr_thread_registers(struct cr_stub *s, size_t i, struct cr_error *err);
+int cr_signals_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		       struct cr_error *err);
+int cr_limits_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		      struct cr_error *err);
+int cr_timers_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		      struct cr_error *err);
+
+/* control.c, respawn.c */
+int cr_control_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		       struct cr_error *err);
+int cr_respawn(struct cr_restore_context *ctx, struct cr_stub *s,
+	       struct cr_error *err);
+
+/* build.c: everything above in its order, then the release */
+int cr_build(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_release(struct cr_restore_context *ctx, struct cr_error *err);
+
+#endif

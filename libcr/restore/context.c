@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* context.c - the supervisor's state, and what object kinds may ask of it */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "restore/build.h"
+
+/* What an object_id became: for pipes and others with several files. */
+struct cr_object_memory {
+	struct cr_object_memory *next;
+	uint32_t kind;
+	uint64_t object_id;
+	int which, fd;
+};
+
+struct cr_path {
+	struct cr_path *next;
+	char text[];
+};
+
+int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
+		      const struct cr_restore_options *opt,
+		      struct cr_error *err)
+{
+	struct cr_restore_context *ctx = calloc(1, sizeof(*ctx));
+	struct cr_image *img = cr_reader_image(r);
+
+	*out = ctx;
+	if (!ctx)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	ctx->reader = r;
+	ctx->img = img;
+	ctx->opt = opt;
+	ctx->channel = -1;
+	ctx->image_fd = -1;
+	ctx->requester = getpid();
+	ctx->file_fd = malloc((img->n_files + 1) * sizeof(int));
+	ctx->mapped_fd = malloc((img->n_mapped + 1) * sizeof(int));
+	if (!ctx->file_fd || !ctx->mapped_fd)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < img->n_files; i++)
+		ctx->file_fd[i] = -1;
+	for (size_t i = 0; i < img->n_mapped; i++)
+		ctx->mapped_fd[i] = -1;
+	return 0;
+}
+
+void cr_context_destroy(struct cr_restore_context *ctx)
+{
+	if (!ctx)
+		return;
+	while (ctx->memory) {
+		struct cr_object_memory *m = ctx->memory;
+
+		ctx->memory = m->next;
+		free(m);
+	}
+	while (ctx->paths) {
+		struct cr_path *p = ctx->paths;
+
+		ctx->paths = p->next;
+		free(p);
+	}
+	if (ctx->stubs)
+		for (size_t i = 0; i < ctx->plan->n_stubs; i++)
+			free(ctx->stubs[i].tasks);
+	free(ctx->stubs);
+	cr_plan_destroy(ctx->plan);
+	free(ctx->bench.shm);
+	free(ctx->file_fd);
+	free(ctx->mapped_fd);
+	free(ctx);
+}
+
+bool cr_context_fd_wanted(const struct cr_restore_context *ctx, int fd)
+{
+	for (size_t i = 0; i < ctx->img->n_procs; i++) {
+		const struct cr_process *p = &ctx->img->procs[i];
+
+		for (size_t k = 0; k < p->n_fds; k++)
+			if (p->fds[k].fd == fd)
+				return true;
+	}
+	return false;
+}
+
+int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
+		       struct cr_error *err)
+{
+	int n = 3, to;
+
+	if (*fd > 2 && !cr_context_fd_wanted(ctx, *fd))
+		return 0;
+	do {
+		to = fcntl(*fd, F_DUPFD_CLOEXEC, n);
+		if (to < 0)
+			return cr_error_set(err, -errno,
+					    "no descriptor number is left for "
+					    "the restart itself (see ulimit "
+					    "-n): %s", strerror(errno));
+		if (!cr_context_fd_wanted(ctx, to))
+			break;
+		close(to);
+		n = to + 1;
+	} while (1);
+	*fd = to;
+	return 0;
+}
+
+int cr_restore_lookup(struct cr_restore_context *ctx, uint32_t kind,
+		      uint64_t object_id, int which, int *fd)
+{
+	for (struct cr_object_memory *m = ctx->memory; m; m = m->next)
+		if (m->kind == kind && m->object_id == object_id &&
+		    m->which == which) {
+			*fd = m->fd;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+int cr_restore_remember(struct cr_restore_context *ctx, uint32_t kind,
+			uint64_t object_id, int which, int fd)
+{
+	struct cr_object_memory *m = malloc(sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	*m = (struct cr_object_memory){ ctx->memory, kind, object_id, which,
+					fd };
+	ctx->memory = m;
+	return 0;
+}
+
+/* Does path lie in (or is it) the directory or file old? */
+static bool below(const char *path, const char *old, size_t len)
+{
+	return !strncmp(path, old, len) &&
+	       (path[len] == '\0' || path[len] == '/');
+}
+
+const char *cr_restore_path(struct cr_restore_context *ctx, const char *path)
+{
+	const struct cr_rstrt_relocate *rel = ctx->opt->relocate;
+
+	for (int i = 0; path && rel && i < rel->count; i++) {
+		const char *to = rel->path[i].newpath;
+		size_t len = strlen(rel->path[i].oldpath);
+		struct cr_path *p;
+
+		while (len > 1 && rel->path[i].oldpath[len - 1] == '/')
+			len--;
+		if (!below(path, rel->path[i].oldpath, len))
+			continue;
+		p = malloc(sizeof(*p) + strlen(to) + strlen(path) + 1);
+		if (!p)
+			return NULL;
+		strcpy(p->text, to);
+		strcat(p->text, path + len);
+		p->next = ctx->paths;
+		ctx->paths = p;
+		return p->text;
+	}
+	return path;
+}
+
+int cr_restore_stdio(struct cr_restore_context *ctx, int n)
+{
+	if (n < 0 || n > 2)
+		return -1;
+	return ctx->opt->stdio[n];
+}

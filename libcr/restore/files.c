@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* files.c - opens what the tree had open and puts it where it was */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "objects/object.h"
+#include "restore/build.h"
+
+static bool file_used(const struct cr_image *img, uint32_t file)
+{
+	for (size_t i = 0; i < img->n_procs; i++)
+		for (size_t k = 0; k < img->procs[i].n_fds; k++)
+			if (img->procs[i].fds[k].file == file)
+				return true;
+	return false;
+}
+
+/* How a mapped file must be opened: which areas there are of it. */
+static int mapped_mode(const struct cr_image *img, uint32_t file, bool *used)
+{
+	bool shared = false, written = false;
+
+	*used = false;
+	for (size_t i = 0; i < img->n_mms; i++) {
+		const struct cr_mm *mm = &img->mms[i];
+
+		if (mm->exe == file && !img->mapped[file].deleted)
+			*used = true;
+		for (size_t k = 0; k < mm->n_areas; k++) {
+			const struct cr_area *a = &mm->areas[k];
+
+			if (a->file != file ||
+			    (a->kind != CR_AREA_FILE_PRIVATE &&
+			     a->kind != CR_AREA_FILE_SHARED) ||
+			    (a->kind == CR_AREA_FILE_PRIVATE &&
+			     img->mapped[file].deleted))
+				continue;
+			*used = true;
+			shared |= a->kind == CR_AREA_FILE_SHARED;
+			written |= a->kind == CR_AREA_FILE_SHARED &&
+				   (a->prot & 2);
+		}
+	}
+	return written ? O_RDWR : shared ? -O_RDWR : O_RDONLY;
+}
+
+/*
+ * Shared mappings want the file writable, because the program may change the
+ * protection later; read-only ones do without where that is not allowed.
+ */
+static int open_mapped(struct cr_restore_context *ctx, uint32_t i,
+		       struct cr_error *err)
+{
+	const struct cr_file_id *id = &ctx->img->mapped[i];
+	const char *path;
+	bool used;
+	int mode = mapped_mode(ctx->img, i, &used), fd;
+
+	if (!used)
+		return 0;
+	path = cr_restore_path(ctx, id->path);
+	if (!path)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	fd = open(path, (mode < 0 ? O_RDWR : mode) | O_CLOEXEC);
+	if (fd < 0 && mode < 0)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return cr_error_set(err, -errno, "mapped file %s: %s", path,
+				    strerror(errno));
+	ctx->mapped_fd[i] = fd;
+	return cr_context_park_fd(ctx, &ctx->mapped_fd[i], err);
+}
+
+int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	const struct cr_image *img = ctx->img;
+
+	for (uint32_t i = 0; i < img->n_mapped; i++) {
+		int ret = open_mapped(ctx, i, err);
+
+		if (ret < 0)
+			return ret;
+	}
+	for (uint32_t i = 0; i < img->n_files; i++) {
+		const struct cr_object_ops *ops =
+			cr_object_ops_of(img->files[i].kind);
+		int ret;
+
+		if (!file_used(img, i))
+			continue;
+		if (!ops || !ops->restore)
+			return cr_error_set(err, -ENOTSUP,
+					    "open file %u is of a kind (%u) "
+					    "that cannot be restored",
+					    i, img->files[i].kind);
+		ret = ops->restore(ctx, &img->files[i], err);
+		if (ret < 0)
+			return cr_error_set(err, ret, "%s%s%s: %s", ops->name,
+					    img->files[i].id.path ? " " : "",
+					    img->files[i].id.path ?
+						    img->files[i].id.path : "",
+					    strerror(-ret));
+		/*
+		 * A number of its own: objects may hand out what they
+		 * remembered, and the program may want this one.
+		 */
+		ctx->file_fd[i] = ret;
+		ret = cr_context_park_fd(ctx, &ctx->file_fd[i], err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int close_between(struct cr_task *t, uint32_t first, uint32_t last,
+			 struct cr_error *err)
+{
+	if (first > last)
+		return 0;
+	return (int)cr_stub_call(t, "closing descriptors", SYS_close_range,
+				 (uint64_t[6]){ first, last }, err);
+}
+
+int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
+		   struct cr_error *err)
+{
+	struct cr_task *t = &s->tasks[0];
+	uint32_t next = 0;
+	int64_t ret;
+
+	for (size_t i = 0; i < s->p->n_fds; i++) {
+		const struct cr_fd *fd = &s->p->fds[i];
+
+		ret = cr_stub_call(t, "placing a descriptor", SYS_dup3,
+				   (uint64_t[6]){
+					   (uint64_t)ctx->file_fd[fd->file],
+					   (uint64_t)fd->fd,
+					   fd->cloexec ? O_CLOEXEC : 0 },
+				   err);
+		if (ret < 0)
+			return (int)ret;
+	}
+	for (size_t i = 0; i < s->p->n_fds; i++) {
+		uint32_t fd = (uint32_t)s->p->fds[i].fd;
+
+		if (fd > 0 && fd > next) {
+			ret = close_between(t, next, fd - 1, err);
+			if (ret < 0)
+				return (int)ret;
+		}
+		next = fd + 1;
+	}
+	return close_between(t, next, UINT32_MAX, err);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* memory.c - turns a stub's address space into the recorded one */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "restore/build.h"
+#include "runtime/control.h"
+
+#define TOP 0x7ffffffff000ULL /* end of user addresses on x86-64 */
+
+/* What mmap(2) may be given again. */
+#define MAP_FLAGS                                                        \
+	(MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | MAP_STACK |       \
+	 (int)((unsigned int)MAP_HUGE_MASK << MAP_HUGE_SHIFT))
+
+struct laying {
+	struct cr_restore_context *ctx;
+	struct cr_task *t;
+	const struct cr_mm *mm;
+	uint32_t space;
+	struct cr_error *err;
+};
+
+static int call(struct laying *l, const struct cr_area *a, const char *what,
+		long nr, const uint64_t args[6])
+{
+	char text[128];
+	int64_t ret;
+
+	snprintf(text, sizeof(text), "memory %" PRIx64 "-%" PRIx64 "%s%s: %s",
+		 a->start, a->end, a->name ? " " : "", a->name ? a->name : "",
+		 what);
+	ret = cr_stub_call(l->t, text, nr, args, l->err);
+	return ret < 0 && ret >= -4095 ? (int)ret : 0;
+}
+
+static bool has_pages(const struct laying *l, const struct cr_area *a)
+{
+	const struct cr_run *run =
+		cr_image_find_run(l->ctx->img, l->space, a->start);
+
+	return run && run->addr < a->end;
+}
+
+/* The protection while pages are being filled in. */
+static uint32_t filling_prot(const struct laying *l, const struct cr_area *a)
+{
+	if (a->kind == CR_AREA_VDSO || has_pages(l, a))
+		return PROT_READ | PROT_WRITE;
+	return a->prot;
+}
+
+static int map_flags(const struct cr_area *a)
+{
+	int flags = (int)a->map_flags & MAP_FLAGS;
+
+	if (a->vm_flags & CR_VM_GROWSDOWN)
+		flags |= MAP_GROWSDOWN;
+	if (a->vm_flags & CR_VM_NORESERVE)
+		flags |= MAP_NORESERVE;
+	return flags;
+}
+
+static int map_anon(struct laying *l, const struct cr_area *a)
+{
+	return call(l, a, "mapping it", SYS_mmap,
+		    (uint64_t[6]){ a->start, a->end - a->start,
+				   filling_prot(l, a),
+				   (uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS |
+					      MAP_FIXED | map_flags(a)),
+				   (uint64_t)-1, 0 });
+}
+
+static int map_file(struct laying *l, const struct cr_area *a, int flags)
+{
+	const struct cr_file_id *id = &l->ctx->img->mapped[a->file];
+
+	if (id->deleted && a->kind == CR_AREA_FILE_PRIVATE)
+		return map_anon(l, a); /* all its pages are in the image */
+	return call(l, a, "mapping its file", SYS_mmap,
+		    (uint64_t[6]){ a->start, a->end - a->start,
+				   filling_prot(l, a),
+				   (uint64_t)(flags | MAP_FIXED |
+					      (map_flags(a) & MAP_NORESERVE)),
+				   (uint64_t)l->ctx->mapped_fd[a->file],
+				   a->offset });
+}
+
+/*
+ * Another mapping of memory that the stub has inherited: mremap(2) of zero
+ * bytes makes one.
+ */
+static int map_shm(struct laying *l, const struct cr_area *a)
+{
+	int ret;
+
+	if (a->shm >= l->ctx->img->n_shms || !l->ctx->bench.shm[a->shm])
+		return cr_error_set(l->err, -EINVAL,
+				    "process %d: memory %" PRIx64
+				    ": no such shared memory",
+				    l->t->tgid, a->start);
+	ret = call(l, a, "mapping shared memory", SYS_mremap,
+		   (uint64_t[6]){ l->ctx->bench.shm[a->shm] + a->offset, 0,
+				  a->end - a->start,
+				  MREMAP_MAYMOVE | MREMAP_FIXED, a->start });
+	if (ret < 0 || a->prot == (PROT_READ | PROT_WRITE))
+		return ret;
+	return call(l, a, "protecting it", SYS_mprotect,
+		    (uint64_t[6]){ a->start, a->end - a->start, a->prot });
+}
+
+/* libcr finds its block by the name of a memory file. */
+static int map_control(struct laying *l, const struct cr_area *a)
+{
+	uint64_t name = cr_stub_put(l->ctx, l->t, 0, CR_CONTROL_NAME,
+				    sizeof(CR_CONTROL_NAME), l->err);
+	int64_t fd;
+	int ret;
+
+	if (!name)
+		return l->err->code;
+	fd = cr_stub_call(l->t, "memory file of libcr", SYS_memfd_create,
+			  (uint64_t[6]){ name, MFD_CLOEXEC }, l->err);
+	if (fd < 0)
+		return (int)fd;
+	ret = call(l, a, "sizing libcr's block", SYS_ftruncate,
+		   (uint64_t[6]){ (uint64_t)fd,
+				  a->offset + a->end - a->start });
+	if (!ret)
+		ret = call(l, a, "mapping libcr's block", SYS_mmap,
+			   (uint64_t[6]){ a->start, a->end - a->start,
+					  PROT_READ | PROT_WRITE,
+					  MAP_PRIVATE | MAP_FIXED,
+					  (uint64_t)fd, a->offset });
+	if (!ret)
+		ret = call(l, a, "closing", SYS_close,
+			   (uint64_t[6]){ (uint64_t)fd });
+	return ret;
+}
+
+static int map_area(struct laying *l, const struct cr_area *a)
+{
+	switch (a->kind) {
+	case CR_AREA_ANON:
+	case CR_AREA_VDSO: /* in case it must be kept as it was */
+		return map_anon(l, a);
+	case CR_AREA_FILE_PRIVATE:
+		return map_file(l, a, MAP_PRIVATE);
+	case CR_AREA_FILE_SHARED:
+		return map_file(l, a, MAP_SHARED);
+	case CR_AREA_ANON_SHARED:
+		return map_shm(l, a);
+	case CR_AREA_CONTROL:
+		return map_control(l, a);
+	case CR_AREA_VVAR:
+	case CR_AREA_VSYSCALL:
+		return 0;
+	}
+	return cr_error_set(l->err, -EINVAL,
+			    "process %d: memory %" PRIx64
+			    " is of an unknown kind %u",
+			    l->t->tgid, a->start, a->kind);
+}
+
+static int advise(struct laying *l, const struct cr_area *a)
+{
+	static const struct {
+		uint64_t flag;
+		int advice;
+	} table[] = {
+		{ CR_VM_DONTFORK, MADV_DONTFORK },
+		{ CR_VM_WIPEONFORK, MADV_WIPEONFORK },
+		{ CR_VM_DONTDUMP, MADV_DONTDUMP },
+		{ CR_VM_HUGEPAGE, MADV_HUGEPAGE },
+		{ CR_VM_NOHUGEPAGE, MADV_NOHUGEPAGE },
+		{ CR_VM_MERGEABLE, MADV_MERGEABLE },
+		{ CR_VM_SEQ_READ, MADV_SEQUENTIAL },
+		{ CR_VM_RAND_READ, MADV_RANDOM },
+	};
+	int64_t ret;
+
+	if (a->kind == CR_AREA_VDSO || a->kind == CR_AREA_VVAR ||
+	    a->kind == CR_AREA_VSYSCALL)
+		return 0;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		int r;
+
+		if (!(a->vm_flags & table[i].flag))
+			continue;
+		r = cr_stub_try(l->t, &ret, SYS_madvise,
+				(uint64_t[6]){ a->start, a->end - a->start,
+					       (uint64_t)table[i].advice },
+				l->err);
+		if (r < 0)
+			return r;
+		/* What concerns only speed may be missing in this kernel. */
+		if (ret < 0 && (table[i].advice == MADV_DONTFORK ||
+				table[i].advice == MADV_WIPEONFORK))
+			return cr_error_set(l->err, (int)ret,
+					    "process %d: memory %" PRIx64
+					    ": madvise %d: %s", l->t->tgid,
+					    a->start, table[i].advice,
+					    strerror((int)-ret));
+	}
+	return 0;
+}
+
+/* "[anon:NAME]": a name for people, not for the program. */
+static int name_area(struct laying *l, const struct cr_area *a)
+{
+	char name[128];
+	uint64_t at;
+	int64_t ret;
+
+	if (a->kind != CR_AREA_ANON || !a->name ||
+	    sscanf(a->name, "[anon:%127[^]]", name) != 1)
+		return 0;
+	at = cr_stub_put(l->ctx, l->t, 0, name, strlen(name) + 1, l->err);
+	if (!at)
+		return l->err->code;
+	return cr_stub_try(l->t, &ret, SYS_prctl,
+			   (uint64_t[6]){ PR_SET_VMA, PR_SET_VMA_ANON_NAME,
+					  a->start, a->end - a->start, at },
+			   l->err);
+}
+
+static int finish_area(struct laying *l, const struct cr_area *a)
+{
+	int ret = 0;
+
+	if (a->kind == CR_AREA_VDSO || a->kind == CR_AREA_VVAR ||
+	    a->kind == CR_AREA_VSYSCALL)
+		return 0;
+	if (a->kind == CR_AREA_CONTROL ?
+		    a->prot != (PROT_READ | PROT_WRITE) :
+		    filling_prot(l, a) != a->prot)
+		ret = call(l, a, "protecting it", SYS_mprotect,
+			   (uint64_t[6]){ a->start, a->end - a->start,
+					  a->prot });
+	if (!ret && (a->vm_flags & CR_VM_LOCKED))
+		ret = call(l, a, "locking it (see ulimit -l)", SYS_mlock,
+			   (uint64_t[6]){ a->start, a->end - a->start });
+	return ret;
+}
+
+static int clear(struct laying *l)
+{
+	const struct cr_bench *b = &l->ctx->bench;
+	int64_t ret;
+
+	ret = cr_stub_call(l->t, "unmapping the stub", SYS_munmap,
+			   (uint64_t[6]){ 0, b->start }, l->err);
+	if (ret >= 0)
+		ret = cr_stub_call(l->t, "unmapping the stub", SYS_munmap,
+				   (uint64_t[6]){ b->end, TOP - b->end },
+				   l->err);
+	return ret < 0 ? (int)ret : 0;
+}
+
+int cr_memory_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		      struct cr_error *err)
+{
+	const struct cr_mm *mm = &ctx->img->mms[s->p->mm];
+	struct laying l = { ctx, &s->tasks[0], mm, s->p->mm, err };
+	int ret;
+
+	ret = cr_vdso_park(ctx, l.t, err);
+	if (!ret)
+		ret = clear(&l);
+	for (size_t i = 0; !ret && i < mm->n_areas; i++) {
+		ret = map_area(&l, &mm->areas[i]);
+		if (!ret)
+			ret = advise(&l, &mm->areas[i]);
+	}
+	if (!ret)
+		ret = cr_pages_fill(ctx, l.t, s->p->mm, err);
+	for (size_t i = 0; !ret && i < mm->n_areas; i++) {
+		ret = finish_area(&l, &mm->areas[i]);
+		if (!ret)
+			ret = name_area(&l, &mm->areas[i]);
+	}
+	if (!ret)
+		ret = cr_vdso_place(ctx, l.t, mm, err);
+	if (!ret)
+		ret = cr_mm_fields_restore(ctx, s, err);
+	return ret;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* restore.c - the restart command's side: verify, start, guard */
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "restore/build.h"
+#include "restore/channel.h"
+#include "restore/kill.h"
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The first moments of the supervisor. */
+static void __attribute__((noreturn)) in_child(struct cr_restore_context *ctx,
+					       const int channel[2],
+					       uid_t uid, gid_t gid, bool user)
+{
+	struct cr_message m = { .kind = CR_MESSAGE_FAILED };
+	struct cr_error err = { 0 };
+
+	close(channel[0]);
+	if (ctx->own_namespace &&
+	    cr_namespace_enter(uid, gid, user, &err) < 0) {
+		m.code = err.code;
+		memcpy(m.text, err.text, sizeof(m.text));
+		cr_channel_send(channel[1], &m, -1);
+		_exit(1);
+	}
+	cr_supervisor_main(ctx, channel[1]);
+}
+
+/*
+ * Not fork(3): the new process is in namespaces of its own, and nothing of
+ * the C library's state about processes and threads is used in it.
+ */
+static int start_supervisor(struct cr_restore_context *ctx,
+			    struct cr_restore_status *st,
+			    struct cr_error *err)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	bool user = false;
+	int channel[2];
+	long pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+		return cr_error_set(err, -errno, "socketpair: %s",
+				    strerror(errno));
+	if (ctx->own_namespace)
+		args.flags = CLONE_NEWPID | CLONE_NEWNS;
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0 && ctx->own_namespace && errno == EPERM) {
+		user = true;
+		args.flags |= CLONE_NEWUSER;
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+	}
+	if (pid == 0)
+		in_child(ctx, channel, uid, gid, user);
+	close(channel[1]);
+	if (pid < 0) {
+		close(channel[0]);
+		return cr_error_set(err, -errno,
+				    "%s: %s", ctx->own_namespace ?
+					    "namespaces for the process ids" :
+					    "fork", strerror(errno));
+	}
+	st->supervisor = (pid_t)pid;
+	st->channel = channel[0];
+	st->own_namespace = ctx->own_namespace;
+	return 0;
+}
+
+/* The root's id in our namespace. */
+static pid_t pid_of(int pidfd)
+{
+	char path[64], line[128];
+	pid_t pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Pid: %d", &pid) == 1)
+			break;
+	fclose(f);
+	return pid;
+}
+
+static void reap_supervisor(struct cr_restore_status *st)
+{
+	while (waitpid(st->supervisor, NULL, 0) < 0 && errno == EINTR)
+		;
+	st->supervisor = 0;
+	close(st->channel);
+	st->channel = -1;
+}
+
+/* Until the tree runs or the supervisor says why not. */
+static int follow(struct cr_restore_status *st, struct cr_error *err)
+{
+	struct cr_message m;
+	int fd, ret;
+
+	for (;;) {
+		ret = cr_channel_receive(st->channel, &m, &fd);
+		if (ret == -EINTR)
+			continue;
+		if (ret < 0) {
+			reap_supervisor(st);
+			cr_kill_descendants(st->others, st->n_others);
+			return cr_error_set(err, -EPIPE, "the supervisor of "
+					    "the restart was killed");
+		}
+		switch (m.kind) {
+		case CR_MESSAGE_FAILED:
+			reap_supervisor(st);
+			return cr_error_set(err, m.code ? m.code : -EIO, "%s",
+					    m.text);
+		case CR_MESSAGE_CREATED:
+			st->create_s = m.seconds;
+			break;
+		case CR_MESSAGE_RUNNING:
+			st->fill_s = m.seconds;
+			st->root_pidfd = fd;
+			st->root = pid_of(fd);
+			return 0;
+		}
+	}
+}
+
+/* Where the ids may be restored: here, or in a namespace made for them. */
+static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	const struct cr_restore_options *opt = ctx->opt;
+	struct cr_error why = { 0 };
+	int ret;
+
+	if (opt->pids == CR_PIDS_NAMESPACE) {
+		ctx->own_namespace = true;
+		return 0;
+	}
+	ret = cr_verify_pids(ctx, &why);
+	if (!ret && !cr_may_choose_pids())
+		ret = cr_error_set(&why, -EPERM, "choosing process ids on "
+				   "this host needs CAP_CHECKPOINT_RESTORE");
+	if (!ret)
+		return 0;
+	if (opt->pids == CR_PIDS_HOST)
+		return cr_error_set(err, ret, "%s", why.text);
+	ctx->own_namespace = true;
+	return 0;
+}
+
+int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
+		   struct cr_restore_status *st, struct cr_error *err)
+{
+	struct cr_restore_context *ctx;
+	double start = now();
+	int ret;
+
+	memset(st, 0, sizeof(*st));
+	st->channel = st->root_pidfd = -1;
+	ret = cr_context_create(&ctx, r, opt, err);
+	if (!ret)
+		ret = cr_verify(ctx, err);
+	if (!ret)
+		ret = choose_pids(ctx, err);
+	st->verify_s = now() - start;
+	if (ret < 0 || opt->verify_only)
+		goto out;
+	/* what a killed supervisor leaves must come to us */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	ret = cr_children(&st->others, &st->n_others);
+	if (ret < 0) {
+		cr_error_set(err, ret, "/proc: %s", strerror(-ret));
+		goto out;
+	}
+	for (;;) {
+		struct cr_error attempt = { 0 };
+
+		ret = start_supervisor(ctx, st, &attempt);
+		if (!ret)
+			ret = follow(st, &attempt);
+		/* an id was taken a moment after it had been free */
+		if (ret == -EEXIST && opt->pids == CR_PIDS_AUTO &&
+		    !ctx->own_namespace) {
+			ctx->own_namespace = true;
+			continue;
+		}
+		if (ret < 0)
+			cr_error_set(err, ret, "%s", attempt.text);
+		break;
+	}
+out:
+	cr_context_destroy(ctx);
+	if (ret < 0)
+		cr_restore_end(st);
+	return ret;
+}
+
+void cr_restore_end(struct cr_restore_status *st)
+{
+	if (st->channel >= 0)
+		close(st->channel);
+	if (st->root_pidfd >= 0)
+		close(st->root_pidfd);
+	free(st->others);
+	st->others = NULL;
+	st->n_others = 0;
+	st->channel = st->root_pidfd = -1;
+}

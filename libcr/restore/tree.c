@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tree.c - carries out the plan: processes, sessions, groups, threads */
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "restore/build.h"
+
+/* Where in the bench's data the array of set_tid lies. */
+#define SET_TID_OFFSET (CR_BENCH_DATA - 64)
+
+/* The first moments of a process that the supervisor itself makes. */
+static void __attribute__((noreturn)) wait_as_stub(pid_t supervisor)
+{
+	/* until it is traced, the kernel must end it with its parent */
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (syscall(SYS_getppid) != supervisor)
+		syscall(SYS_exit_group, 0);
+	for (;;)
+		syscall(SYS_pause);
+}
+
+static int create_here(struct cr_restore_context *ctx, struct cr_stub *s,
+		       int exit_signal, struct cr_error *err)
+{
+	pid_t self = (pid_t)syscall(SYS_getpid);
+	pid_t want = s->pid;
+	struct clone_args args = {
+		.exit_signal = (uint64_t)exit_signal,
+		.set_tid = (uint64_t)(uintptr_t)&want,
+		.set_tid_size = 1,
+	};
+	struct cr_task *t = &s->tasks[0];
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+	int ret;
+
+	if (pid == 0)
+		wait_as_stub(self);
+	if (pid < 0)
+		return cr_error_set(err, -errno,
+				    errno == EEXIST ?
+					    "process %d: this id is in use" :
+					    "process %d: it cannot be created: "
+					    "%s", s->pid, strerror(errno));
+	ret = cr_remote_seize(t, (pid_t)pid, true, err);
+	if (!ret)
+		ret = cr_remote_stop(t, err);
+	if (ret < 0)
+		return cr_error_set(err, ret, "process %d: it has gone",
+				    s->pid);
+	cr_stub_prepare(ctx, t);
+	return (int)cr_stub_call(t, "forgetting its parent's death",
+				 SYS_prctl,
+				 (uint64_t[6]){ PR_SET_PDEATHSIG, 0 }, err);
+}
+
+static int create_by(struct cr_restore_context *ctx, struct cr_task *by,
+		     struct cr_task *t, int32_t pid, uint64_t flags,
+		     int exit_signal, struct cr_error *err)
+{
+	struct clone_args args = {
+		.flags = flags,
+		.exit_signal = (uint64_t)exit_signal,
+		.set_tid_size = 1,
+	};
+	int ret;
+
+	args.set_tid = cr_stub_put(ctx, by, SET_TID_OFFSET, &pid, sizeof(pid),
+				   err);
+	if (!args.set_tid)
+		return err->code;
+	ret = cr_remote_clone3(by, &args, t, err);
+	if (ret < 0)
+		return cr_error_prefix(err, "%s %d: it cannot be created%s",
+				       flags & CLONE_THREAD ? "thread" :
+							      "process",
+				       pid, ret == -EEXIST ?
+				       " (its id is in use)" : "");
+	cr_stub_prepare(ctx, t);
+	return 0;
+}
+
+static int step_create(struct cr_restore_context *ctx,
+		       const struct cr_step *step, struct cr_error *err)
+{
+	struct cr_stub *s = &ctx->stubs[step->stub];
+	bool helper = step->stub >= ctx->img->n_procs;
+	int exit_signal = SIGCHLD, ret;
+	size_t n = 1;
+
+	s->pid = step->pid;
+	if (!helper) {
+		s->p = &ctx->img->procs[step->stub];
+		exit_signal = s->p->exit_signal;
+		if (s->p->n_threads)
+			n = s->p->n_threads;
+	}
+	s->tasks = calloc(n, sizeof(*s->tasks));
+	if (!s->tasks)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	s->n_tasks = 1;
+	if (step->creator == CR_NONE)
+		ret = create_here(ctx, s, exit_signal, err);
+	else
+		ret = create_by(ctx, &ctx->stubs[step->creator].tasks[0],
+				&s->tasks[0], step->pid, step->flags,
+				step->flags & CLONE_PARENT ? 0 : exit_signal,
+				err);
+	if (ret < 0)
+		return ret;
+	s->created = true;
+	return 0;
+}
+
+/* Waits, as its tracer, for the end of a process. */
+static void wait_gone(pid_t pid)
+{
+	int status;
+
+	do {
+		if (waitpid(pid, &status, __WALL) < 0 && errno != EINTR)
+			return;
+	} while (!WIFEXITED(status) && !WIFSIGNALED(status));
+}
+
+static int step_end(struct cr_restore_context *ctx, const struct cr_step *step,
+		    struct cr_error *err)
+{
+	struct cr_stub *s = &ctx->stubs[step->stub];
+	int64_t ret;
+
+	kill(s->pid, SIGKILL);
+	wait_gone(s->pid);
+	s->created = false;
+	if (step->creator == CR_NONE)
+		return 0;
+	ret = cr_stub_call(&ctx->stubs[step->creator].tasks[0],
+			   "reaping a helper", SYS_wait4,
+			   (uint64_t[6]){ (uint64_t)s->pid, 0, __WALL }, err);
+	return ret < 0 ? (int)ret : 0;
+}
+
+int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	for (size_t i = 0; i < ctx->plan->n_steps; i++) {
+		const struct cr_step *step = &ctx->plan->steps[i];
+		struct cr_task *t = NULL;
+		int64_t ret = 0;
+
+		if (step->kind != CR_STEP_CREATE)
+			t = &ctx->stubs[step->stub].tasks[0];
+		switch (step->kind) {
+		case CR_STEP_CREATE:
+			ret = step_create(ctx, step, err);
+			break;
+		case CR_STEP_SETSID:
+			ret = cr_stub_call(t, "becoming a session leader",
+					   SYS_setsid, (uint64_t[6]){ 0 }, err);
+			break;
+		case CR_STEP_SETPGID:
+			ret = cr_stub_call(t, "joining its process group",
+					   SYS_setpgid,
+					   (uint64_t[6]){ 0, (uint64_t)
+							  step->pgid }, err);
+			break;
+		case CR_STEP_END:
+			ret = step_end(ctx, step, err);
+			break;
+		}
+		if (ret < 0)
+			return (int)ret;
+	}
+	return 0;
+}
+
+int cr_tree_create_threads(struct cr_restore_context *ctx,
+			   struct cr_error *err)
+{
+	const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES |
+			       CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+
+	for (size_t i = 0; i < ctx->img->n_procs; i++) {
+		struct cr_stub *s = &ctx->stubs[i];
+
+		if (s->p->kind != CR_PROC_NORMAL)
+			continue;
+		for (size_t k = 1; k < s->p->n_threads; k++) {
+			int ret = create_by(ctx, &s->tasks[0], &s->tasks[k],
+					    s->p->threads[k].tid, flags, 0,
+					    err);
+
+			if (ret < 0)
+				return cr_error_prefix(err, "process %d",
+						       s->pid);
+			s->n_tasks++;
+		}
+	}
+	return 0;
+}
+
+/* Lets a stub die of sig: nothing is blocked, every action is the default. */
+static int die_of(pid_t pid, int sig)
+{
+	struct rlimit none = { 0, 0 };
+	uint64_t mask = 0;
+	int status;
+
+	prlimit(pid, RLIMIT_CORE, &none, NULL);
+	if (ptrace(PTRACE_SETSIGMASK, pid, sizeof(mask), &mask) < 0 ||
+	    kill(pid, sig) < 0 || ptrace(PTRACE_CONT, pid, 0, 0) < 0)
+		return -errno;
+	for (;;) {
+		if (waitpid(pid, &status, __WALL) < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (WIFSIGNALED(status))
+			return WTERMSIG(status) == sig ? 0 : -EINVAL;
+		if (!WIFSTOPPED(status))
+			return -EINVAL;
+		if (ptrace(PTRACE_CONT, pid, 0,
+			   status >> 16 ? 0 : (long)WSTOPSIG(status)) < 0)
+			return -errno;
+	}
+}
+
+/* Ends a stub the way the recorded process had ended. */
+static int end_zombie(struct cr_stub *s, struct cr_error *err)
+{
+	int status = s->p->exit_status;
+	int ret;
+
+	if (WIFEXITED(status))
+		return cr_remote_exit(&s->tasks[0], WEXITSTATUS(status), err);
+	ret = die_of(s->pid, WTERMSIG(status));
+	if (ret < 0)
+		return cr_error_set(err, ret, "dying of signal %d: %s",
+				    WTERMSIG(status), strerror(-ret));
+	return 0;
+}
+
+int cr_tree_end_zombies(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	for (size_t i = ctx->img->n_procs; i-- > 0;) {
+		struct cr_stub *s = &ctx->stubs[i];
+		int ret;
+
+		if (s->p->kind != CR_PROC_ZOMBIE)
+			continue;
+		ret = end_zombie(s, err);
+		if (ret < 0)
+			return cr_error_prefix(err, "process %d, which had "
+					       "ended", s->pid);
+		s->created = false;
+	}
+	return 0;
+}

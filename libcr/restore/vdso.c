@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vdso.c - the kernel's own pages in a process: keep, move, or stand in */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "restore/build.h"
+#include "restore/redirect.h"
+
+int cr_vdso_find(struct cr_vdso *v, struct cr_error *err)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[512], name[64];
+
+	if (!f)
+		return cr_error_set(err, -errno, "/proc/self/maps: %s",
+				    strerror(errno));
+	memset(v, 0, sizeof(*v));
+	while (fgets(line, sizeof(line), f) && v->n < CR_VDSO_PIECES) {
+		uint64_t start, end;
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %63s",
+			   &start, &end, name) != 3)
+			continue;
+		if (strncmp(name, "[vvar", 5) && strcmp(name, "[vdso]"))
+			continue;
+		v->piece[v->n].start = start;
+		v->piece[v->n].end = end;
+		v->n++;
+		if (!strcmp(name, "[vdso]")) {
+			v->code = start;
+			v->code_end = end;
+		}
+	}
+	fclose(f);
+	for (unsigned int i = 1; i < v->n; i++)
+		if (v->piece[i].start != v->piece[i - 1].end)
+			return cr_error_set(err, -ENOTSUP, "the pieces of the "
+					    "vdso are not side by side");
+	if (v->n && v->piece[v->n - 1].end - v->piece[0].start > CR_BENCH_PARK)
+		return cr_error_set(err, -ENOTSUP, "the vdso is too large");
+	return 0;
+}
+
+/* The same of an address space in the image. */
+static void recorded(const struct cr_mm *mm, struct cr_vdso *v)
+{
+	memset(v, 0, sizeof(*v));
+	for (size_t i = 0; i < mm->n_areas && v->n < CR_VDSO_PIECES; i++) {
+		const struct cr_area *a = &mm->areas[i];
+
+		if (a->kind != CR_AREA_VDSO && a->kind != CR_AREA_VVAR)
+			continue;
+		v->piece[v->n].start = a->start;
+		v->piece[v->n].end = a->end;
+		v->n++;
+		if (a->kind == CR_AREA_VDSO) {
+			v->code = a->start;
+			v->code_end = a->end;
+		}
+	}
+}
+
+/* The stored vdso of an address space; NULL if it is not in the image. */
+static uint8_t *stored_code(struct cr_restore_context *ctx, uint32_t space,
+			    const struct cr_vdso *v, struct cr_error *err)
+{
+	size_t len = v->code_end - v->code;
+	uint8_t *buf = calloc(1, len ? len : 1);
+	uint64_t at = v->code;
+
+	if (!buf) {
+		cr_error_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	while (at < v->code_end) {
+		const struct cr_run *run =
+			cr_image_find_run(ctx->img, space, at);
+		uint64_t n;
+
+		if (!run || run->addr >= v->code_end)
+			break; /* the rest are zeros, or nothing is stored */
+		if (run->addr > at)
+			at = run->addr;
+		n = run->addr + run->len - at;
+		if (n > v->code_end - at)
+			n = v->code_end - at;
+		if (cr_reader_pages(ctx->reader, run, at - run->addr,
+				    buf + (at - v->code), n, err) < 0) {
+			free(buf);
+			return NULL;
+		}
+		at += n;
+	}
+	if (memcmp(buf, "\177ELF", 4)) {
+		cr_error_set(err, -ENOTSUP, "the vdso is not in the image");
+		free(buf);
+		return NULL;
+	}
+	return buf;
+}
+
+static bool same_layout(const struct cr_vdso *a, const struct cr_vdso *b)
+{
+	return a->n && b->n &&
+	       a->piece[a->n - 1].end - a->piece[0].start ==
+		       b->piece[b->n - 1].end - b->piece[0].start &&
+	       a->code - a->piece[0].start == b->code - b->piece[0].start &&
+	       a->code_end - a->code == b->code_end - b->code;
+}
+
+/* 1: the same code as here, 0: another one, in *code; -errno */
+static int compare(struct cr_restore_context *ctx, const struct cr_mm *mm,
+		   uint8_t **code, struct cr_error *err)
+{
+	uint32_t space = (uint32_t)(mm - ctx->img->mms);
+	struct cr_vdso v;
+
+	*code = NULL;
+	recorded(mm, &v);
+	if (!v.code)
+		return 1; /* it has none to lose */
+	*code = stored_code(ctx, space, &v, err);
+	if (!*code)
+		return err->code;
+	if (same_layout(&v, &ctx->vdso) &&
+	    !memcmp(*code, (void *)(uintptr_t)ctx->vdso.code,
+		    v.code_end - v.code)) {
+		free(*code);
+		*code = NULL;
+		return 1;
+	}
+	return 0;
+}
+
+int cr_vdso_verify(struct cr_restore_context *ctx, const struct cr_mm *mm,
+		   struct cr_error *err)
+{
+	uint32_t space = (uint32_t)(mm - ctx->img->mms);
+	struct cr_vdso v;
+	uint8_t *code;
+	int ret = compare(ctx, mm, &code, err);
+
+	if (ret)
+		return ret < 0 ? ret : 0;
+	recorded(mm, &v);
+	ret = cr_redirect(code, v.code_end - v.code,
+			  (void *)(uintptr_t)ctx->vdso.code,
+			  ctx->vdso.code_end - ctx->vdso.code, ctx->vdso.code,
+			  err);
+	free(code);
+	if (ret < 0)
+		return ret;
+	for (size_t i = 0; i < ctx->img->n_procs; i++) {
+		const struct cr_process *p = &ctx->img->procs[i];
+
+		for (size_t k = 0; p->mm == space && k < p->n_threads; k++) {
+			const struct user_regs_struct *r =
+				p->threads[k].regs.data;
+
+			if (p->threads[k].regs.len >= sizeof(*r) &&
+			    r->rip >= v.code && r->rip < v.code_end)
+				return cr_error_set(
+					err, -ENOTSUP,
+					"process %d: thread %d was inside the "
+					"vdso of another kernel",
+					p->pid, p->threads[k].tid);
+		}
+	}
+	return 0;
+}
+
+static int move(struct cr_task *t, const struct cr_vdso *from, uint64_t to,
+		struct cr_error *err)
+{
+	for (unsigned int i = 0; i < from->n; i++) {
+		uint64_t start = from->piece[i].start;
+		uint64_t len = from->piece[i].end - start;
+		int64_t ret;
+
+		ret = cr_stub_call(t, "moving the vdso", SYS_mremap,
+				   (uint64_t[6]){ start, len, len,
+						  MREMAP_MAYMOVE |
+							  MREMAP_FIXED,
+						  to + start -
+							  from->piece[0].start },
+				   err);
+		if (ret < 0)
+			return (int)ret;
+	}
+	return 0;
+}
+
+static void shift(struct cr_vdso *v, uint64_t to)
+{
+	uint64_t by = to - v->piece[0].start;
+
+	for (unsigned int i = 0; i < v->n; i++) {
+		v->piece[i].start += by;
+		v->piece[i].end += by;
+	}
+	v->code += by;
+	v->code_end += by;
+}
+
+int cr_vdso_park(struct cr_restore_context *ctx, struct cr_task *t,
+		 struct cr_error *err)
+{
+	return move(t, &ctx->vdso, ctx->bench.park, err);
+}
+
+/* The old code at its old place, leading into the new one elsewhere. */
+static int stand_in(struct cr_restore_context *ctx, struct cr_task *t,
+		    const struct cr_vdso *old, uint8_t *code,
+		    const struct cr_vdso *parked, struct cr_error *err)
+{
+	uint64_t len = parked->piece[parked->n - 1].end -
+		       parked->piece[0].start;
+	struct cr_vdso placed = *parked;
+	uint64_t to;
+	int ret;
+
+	ret = cr_space_find(ctx->img, len, &to, err);
+	if (ret < 0)
+		return ret;
+	ret = move(t, parked, to, err);
+	if (ret < 0)
+		return ret;
+	shift(&placed, to);
+	ret = cr_redirect(code, old->code_end - old->code,
+			  (void *)(uintptr_t)ctx->vdso.code,
+			  ctx->vdso.code_end - ctx->vdso.code, placed.code,
+			  err);
+	if (!ret)
+		ret = cr_remote_write(t->tid, old->code, code,
+				      old->code_end - old->code, err);
+	if (!ret)
+		ret = (int)cr_stub_call(t, "protecting the old vdso",
+					SYS_mprotect,
+					(uint64_t[6]){ old->code,
+						       old->code_end -
+							       old->code,
+						       PROT_READ | PROT_EXEC },
+					err);
+	return ret;
+}
+
+int cr_vdso_place(struct cr_restore_context *ctx, struct cr_task *t,
+		  const struct cr_mm *mm, struct cr_error *err)
+{
+	struct cr_vdso v, parked = ctx->vdso;
+	uint8_t *code;
+	int ret;
+
+	recorded(mm, &v);
+	if (!v.code || !parked.n)
+		return 0; /* what is parked goes with the bench */
+	shift(&parked, ctx->bench.park);
+	ret = compare(ctx, mm, &code, err);
+	if (ret < 0)
+		return ret;
+	if (ret)
+		return move(t, &parked, v.piece[0].start, err);
+	ret = stand_in(ctx, t, &v, code, &parked, err);
+	free(code);
+	return ret;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* verify_files.c - are the files that memory shows still the same? */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/build_id.h"
+#include "restore/build.h"
+
+/* How the program uses a file, which decides what must be the same. */
+struct use {
+	bool any;	/* at all */
+	bool code;	/* executable or library */
+	bool private;	/* its content stands for pages not in the image */
+	uint64_t extent; /* bytes that some mapping reaches */
+};
+
+static struct use use_of(const struct cr_image *img, uint32_t file)
+{
+	struct use u = { 0 };
+
+	for (size_t i = 0; i < img->n_mms; i++) {
+		const struct cr_mm *mm = &img->mms[i];
+
+		if (mm->exe == file)
+			u.any = u.code = true;
+		for (size_t k = 0; k < mm->n_areas; k++) {
+			const struct cr_area *a = &mm->areas[k];
+
+			if (a->file != file)
+				continue;
+			u.any = true;
+			u.code |= (a->prot & 4) != 0;
+			u.private |= a->kind == CR_AREA_FILE_PRIVATE;
+			if (a->offset + (a->end - a->start) > u.extent)
+				u.extent = a->offset + (a->end - a->start);
+		}
+	}
+	return u;
+}
+
+static void hex(char *to, size_t size, const void *id, size_t len)
+{
+	const uint8_t *p = id;
+
+	if (!len)
+		snprintf(to, size, "none");
+	for (size_t i = 0; i < len && 2 * i + 2 < size; i++)
+		snprintf(to + 2 * i, 3, "%02x", p[i]);
+}
+
+static int changed(const struct use *u, const char *path, const char *what,
+		   const char *was, const char *is, struct cr_error *err)
+{
+	return cr_error_set(err, -ESTALE,
+			    "%s %s is another one than at the checkpoint: %s "
+			    "was %s and is %s%s",
+			    u->code ? "executable or library" : "mapped file",
+			    path, what, was, is,
+			    u->code ? " (recompiled or upgraded?)" : "");
+}
+
+static void time_text(char *to, size_t size, int64_t sec, uint32_t nsec)
+{
+	time_t t = (time_t)sec;
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&t, &tm);
+	n = strftime(to, size, "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(to + n, size - n, ".%09u", nsec);
+}
+
+static int compare_build_id(const struct cr_file_id *id, const struct use *u,
+			    const char *path, int fd, struct cr_error *err)
+{
+	char was[129], is[129];
+	void *now;
+	size_t len;
+	int ret = cr_build_id_read(fd, &now, &len);
+
+	if (ret < 0)
+		return cr_error_set(err, ret, "out of memory");
+	if (len != id->build_id.len || memcmp(now, id->build_id.data, len)) {
+		hex(was, sizeof(was), id->build_id.data, id->build_id.len);
+		hex(is, sizeof(is), now, len);
+		ret = changed(u, path, "build id", was, is, err);
+	}
+	free(now);
+	return ret;
+}
+
+static int compare(const struct cr_file_id *id, const struct use *u,
+		   const char *path, int fd, const struct stat *st,
+		   struct cr_error *err)
+{
+	char was[64], is[64];
+
+	/* The build id first: its message says more. */
+	if (id->build_id.len) {
+		int ret = compare_build_id(id, u, path, fd, err);
+
+		if (ret < 0)
+			return ret;
+	}
+	snprintf(was, sizeof(was), "%" PRIu64 " bytes", id->size);
+	snprintf(is, sizeof(is), "%lld bytes", (long long)st->st_size);
+	if (u->code || u->private) {
+		if ((uint64_t)st->st_size != id->size)
+			return changed(u, path, "size", was, is, err);
+	} else if ((uint64_t)st->st_size < id->size &&
+		   (uint64_t)st->st_size < u->extent) {
+		return changed(u, path, "size", was, is, err);
+	}
+	if (id->build_id.len || !(u->code || u->private) ||
+	    (st->st_mtim.tv_sec == id->mtime_sec &&
+	     st->st_mtim.tv_nsec == (long)id->mtime_nsec))
+		return 0;
+	time_text(was, sizeof(was), id->mtime_sec, id->mtime_nsec);
+	time_text(is, sizeof(is), st->st_mtim.tv_sec,
+		  (uint32_t)st->st_mtim.tv_nsec);
+	return changed(u, path, "time of modification", was, is, err);
+}
+
+int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	for (uint32_t i = 0; i < ctx->img->n_mapped; i++) {
+		const struct cr_file_id *id = &ctx->img->mapped[i];
+		struct use u = use_of(ctx->img, i);
+		const char *path;
+		struct stat st;
+		int fd, ret;
+
+		if (!u.any || id->deleted)
+			continue;
+		path = cr_restore_path(ctx, id->path);
+		fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+		if (fd < 0)
+			return cr_error_set(err, -errno,
+					    "%s %s, which the program has in "
+					    "its memory: %s",
+					    u.code ? "executable or library" :
+						     "file",
+					    id->path, strerror(errno));
+		if (fstat(fd, &st) < 0)
+			ret = cr_error_set(err, -errno, "%s: %s", path,
+					   strerror(errno));
+		else
+			ret = compare(id, &u, path, fd, &st, err);
+		close(fd);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
