@@ -3,6 +3,7 @@
 # cr_info.sh - cr_info on the sample image: tables, JSON, damage, usage
 set -eu
 top=$PWD
+source=$(cd "$(dirname "$0")/../../.." && pwd)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export LC_ALL=C TZ=UTC
@@ -67,6 +68,10 @@ if command -v python3 >/dev/null; then
 		assert d["mapped_files"][0]["path"] == "/usr/bin/program"
 		assert sum(d["codec_runs"].values()) == d["totals"]["runs"]
 	EOT
+	# The document says what is in the file, field by field.
+	python3 "$source/libcr/image/test/document.py" \
+		"$source/doc/context-file.md" "$top/cr_info" none lz4 zstd ||
+		die "the file is not what doc/context-file.md says"
 fi
 
 # Damage in a page is found by --verify, damage elsewhere always.
