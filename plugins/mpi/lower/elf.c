@@ -124,6 +124,13 @@ int cr_elf_map(const char *path, struct cr_elf *elf, struct cr_error *err)
 			     strerror(-rc));
 		goto out;
 	}
+	if (cr_hook.no_exec || cr_hook.unpatched) {
+		rc = cr_error_set(err, -EPERM,
+				  "system calls of %s cannot be redirected "
+				  "(SELinux execmod, MDWE, unknown libc?)",
+				  path);
+		goto out;
+	}
 	elf->base = (unsigned long)base;
 	elf->entry = elf->base + eh.e_entry;
 	elf->phdr = elf->base + eh.e_phoff;

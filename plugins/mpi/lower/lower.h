@@ -23,6 +23,7 @@
 #ifndef CR_LOWER_H
 #define CR_LOWER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,12 +41,21 @@ struct cr_lower {
 	long upper_offset;	 /* of struct cr_lower_tls from the FS base */
 };
 
-/* What a thread of the program knows of its crossing (in its own TLS). */
+/*
+ * What a thread of the program knows of its crossing (in its own TLS).  The
+ * second half is for cr_lower_rolled_back(): what the call that the thread
+ * is torn out of had changed.
+ */
+#define CR_LOWER_SIGNALS 4
 struct cr_lower_thread {
 	unsigned int generation; /* of the lower half lower_fs belongs to */
-	unsigned int masked;	 /* signal_mask is to be restored */
 	unsigned long lower_fs, upper_fs;
+	struct cr_rollback *slot; /* of this thread; NULL: none */
+
+	unsigned int masked; /* signal_mask is to be restored */
 	uint64_t signal_mask;
+	unsigned int signals; /* handlers that had not yet begun */
+	siginfo_t signal[CR_LOWER_SIGNALS];
 };
 
 #define CR_LOWER_HIDDEN __attribute__((visibility("hidden")))
@@ -155,11 +165,15 @@ void cr_lower_attach_or_die(void);
 void cr_lower_detach(void);
 
 /*
- * The pool's lock, for the last step of quiesce: while it is held no thread
- * is on the way to get its control block, which could not be rolled back.
- * After a restart cr_lower_abandon() makes the lock new; else release it.
+ * The last step of quiesce: no thread with an active rollback slot is doing
+ * anything that could not be undone, until cr_lower_release() (or, after a
+ * restart, cr_lower_abandon()).  Such are signal handlers of the program on
+ * top of a call (new ones wait; after a rollback they run then) and the way
+ * to a control block.  -EBUSY if a handler does not end, -ECANCELED when
+ * cancelled() turned true; then nothing is held.
  */
-void cr_lower_hold(void);
+int cr_lower_hold(bool (*cancelled)(void *arg), void *arg,
+		  struct cr_error *err);
 void cr_lower_release(void);
 
 /* Switches to the lower half; returns the FS base for cr_lower_leave(). */
@@ -254,8 +268,9 @@ int cr_lower_save(struct cr_rollback *slot)
 	__attribute__((returns_twice)) CR_LOWER_HIDDEN;
 
 /*
- * After the second return: gives the thread back what the call that it was
- * torn out of may have left behind (x87 stack, direction flag, signal mask).
+ * After the second return, with the slot no longer active: gives the thread
+ * back what the call that it was torn out of may have changed (x87 stack,
+ * direction flag, signal mask); signal handlers that waited run now.
  */
 void cr_lower_rolled_back(void);
 

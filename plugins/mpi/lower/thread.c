@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+#define POLL_NS 200000
+#define HANDLER_POLLS 25000 /* five seconds and more */
 
 __thread struct cr_lower_thread cr_lower_self
 	__attribute__((tls_model("initial-exec")));
@@ -71,9 +75,11 @@ int cr_lower_attach(void)
 	unsigned long fs;
 	int rc = 0;
 
+	/* everything under the lock: the thread's slot may be active */
+	pthread_mutex_lock(&lock);
 	pthread_once(&once, make_key);
 	pthread_setspecific(key, &cr_lower_self);
-	pthread_mutex_lock(&lock);
+	cr_lower_self.slot = cr_rollback_slot();
 	if (!cr_lower.generation) {
 		rc = -ENXIO;
 	} else if (cr_lower_self.generation != cr_lower.generation) {
@@ -120,17 +126,39 @@ void cr_lower_detach(void)
 		pool = self->lower_fs;
 	}
 	self->generation = 0;
+	self->slot = NULL;
 	pthread_mutex_unlock(&lock);
 }
 
-void cr_lower_hold(void)
+int cr_lower_hold(bool (*cancelled)(void *arg), void *arg,
+		  struct cr_error *err)
 {
+	const struct timespec poll = { 0, POLL_NS };
+	unsigned int i;
+
+	cr_signals_close();
+	for (i = 0; cr_signals_running(); i++) {
+		if (cancelled(arg)) {
+			cr_signals_open();
+			return -ECANCELED;
+		}
+		if (i == HANDLER_POLLS) {
+			cr_signals_open();
+			return cr_error_set(err, -EBUSY,
+					    "a signal handler of the program "
+					    "that interrupted an MPI call "
+					    "does not end");
+		}
+		nanosleep(&poll, NULL);
+	}
 	pthread_mutex_lock(&lock);
+	return 0;
 }
 
 void cr_lower_release(void)
 {
 	pthread_mutex_unlock(&lock);
+	cr_signals_open();
 }
 
 void cr_thread_init(void)
@@ -146,6 +174,7 @@ void cr_thread_reset(void)
 
 	pool = 0;
 	memcpy(&lock, &fresh, sizeof(lock));
+	cr_signals_reset();
 }
 
 /*
@@ -159,6 +188,7 @@ void cr_lower_rolled_back(void)
 
 	__asm__ volatile("cld\n\tfnstcw %0\n\tfninit\n\tfldcw %0"
 			 : "=m"(control));
+	cr_signals_again();
 	if (self->masked) {
 		self->masked = 0;
 		syscall(SYS_rt_sigprocmask, SIG_SETMASK, &self->signal_mask,

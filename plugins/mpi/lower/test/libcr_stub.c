@@ -29,3 +29,10 @@ pid_t cr_helper_tid(void)
 {
 	return 0;
 }
+
+struct cr_rollback *cr_rollback_slot(void)
+{
+	static __thread struct cr_rollback slot;
+
+	return &slot;
+}
