@@ -286,12 +286,30 @@ static void killed(void **state)
 			_exit(__LINE__ % 76 + 1); \
 	} while (0)
 
+/* A mount namespace of our own, by root or in a user namespace. */
+static bool own_mounts(void)
+{
+	unsigned int uid = getuid(), gid = getgid();
+	char map[32];
+
+	if (!unshare(CLONE_NEWNS))
+		return true;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return false;
+	snprintf(map, sizeof(map), "0 %u 1", uid);
+	put_file("/proc/self/uid_map", map);
+	put_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "0 %u 1", gid);
+	put_file("/proc/self/gid_map", map);
+	return true;
+}
+
 static void in_small_filesystem(struct dir *d, bool without_proc)
 {
 	struct cr_writer_options opt = { .codec = CR_CODEC_NONE };
 	struct cr_error err;
 
-	if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
+	if (!own_mounts())
 		_exit(77);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", d->dir, "tmpfs", 0, "size=1m") ||
