@@ -36,6 +36,7 @@ struct cr_capture_options {
 	enum { CR_SNAPSHOT_AUTO, CR_SNAPSHOT_FORK, CR_SNAPSHOT_COPY } snapshot;
 	unsigned int save; /* CR_CHKPT_DUMP_* */
 	int afterwards;	   /* signal to the processes afterwards, 0: none */
+	const char *dest;  /* path of the context file, told to callbacks */
 	bool (*cancelled)(void *arg); /* polled while waiting; may be NULL */
 	void *cancelled_arg;
 };

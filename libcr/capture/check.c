@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * check.c - what stands in the way, found out before anything is stopped
+ *
+ * Each obstacle is one line: process, object, why, what to do.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/internal.h"
+#include "capture/smaps.h"
+
+void cap_report(struct cr_capture *c, const char *fmt, ...)
+{
+	char line[CR_ERROR_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	c->n_obstacles++;
+	if (c->report)
+		c->report(line, c->report_arg);
+}
+
+static void check_memory(struct cr_capture *c, struct cap_proc *p)
+{
+	char *smaps = cr_procfs_read(p->pid, NULL, "smaps");
+	const char *text = smaps;
+	struct cap_map *m = malloc(sizeof(*m));
+	struct cr_error why;
+
+	p->special = false;
+	while (smaps && m && cap_map_next(&text, m)) {
+		cr_error_clear(&why);
+		if (!cap_map_kind(m, &why))
+			cap_report(c, "process %d: %s", p->vpid, why.text);
+		if (m->vm_flags &
+		    (CR_VM_DONTFORK | CR_VM_WIPEONFORK | CR_VM_LOCKED))
+			p->special = true;
+	}
+	p->checked = smaps && m;
+	free(m);
+	free(smaps);
+}
+
+/* Only 64-bit programs; an executable that cannot be read has its reason. */
+static void check_executable(struct cr_capture *c, struct cap_proc *p)
+{
+	unsigned char ident[EI_NIDENT];
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", p->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return; /* not ours, or not readable: told elsewhere */
+	if (read(fd, ident, sizeof(ident)) == sizeof(ident) &&
+	    ident[EI_CLASS] != ELFCLASS64)
+		cap_report(c, "process %d: is a 32-bit program, which cannot "
+			   "be saved; use a 64-bit build", p->vpid);
+	close(fd);
+}
+
+static void check_directories(struct cr_capture *c, struct cap_proc *p)
+{
+	static const char mark[] = " (deleted)";
+	const char *const names[] = {"cwd", "root"};
+	size_t i, n, k = sizeof(mark) - 1;
+	char *path;
+
+	for (i = 0; i < 2; i++) {
+		path = cr_procfs_link(p->pid, "%s", names[i]);
+		n = path ? strlen(path) : 0;
+		if (n > k && !strcmp(path + n - k, mark))
+			cap_report(c, "process %d: its %s directory (%s) was "
+				   "removed; change to another one before the "
+				   "checkpoint", p->vpid,
+				   i ? "root" : "current", path);
+		free(path);
+	}
+}
+
+static const char *const namespaces[] = {"pid", "mnt", "net", "ipc", "uts",
+					 "user"};
+
+/* All processes of the scope must see the same system. */
+static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
+{
+	char *mine, *first;
+	size_t i;
+
+	for (i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+		mine = cr_procfs_link(p->pid, "ns/%s", namespaces[i]);
+		first = cr_procfs_link(c->procs[0]->pid, "ns/%s",
+				       namespaces[i]);
+		if (mine && first && strcmp(mine, first))
+			cap_report(c, "process %d: is in another %s namespace "
+				   "than process %d, which cannot be saved; "
+				   "checkpoint it by itself", p->vpid,
+				   namespaces[i], c->procs[0]->vpid);
+		free(mine);
+		free(first);
+	}
+}
+
+static void check_status(struct cr_capture *c, struct cap_proc *p)
+{
+	char *status = cr_procfs_read(p->pid, NULL, "status");
+	int32_t tracer;
+	char *comm;
+
+	if (!status)
+		return;
+	if (cr_procfs_last(status, "Seccomp", 0))
+		cap_report(c, "process %d: has a seccomp filter, which cannot "
+			   "be saved; run it outside of its sandbox", p->vpid);
+	tracer = cr_procfs_last(status, "TracerPid", 0);
+	if (tracer) {
+		comm = cr_procfs_read(tracer, NULL, "comm");
+		cap_report(c, "process %d: is traced by process %d (%.*s); "
+			   "detach the debugger", p->vpid, tracer,
+			   comm ? (int)strcspn(comm, "\n") : 1,
+			   comm ? comm : "?");
+		free(comm);
+	}
+	free(status);
+}
+
+/* May we do to it what a capture does? */
+static bool permitted(struct cr_capture *c, struct cap_proc *p)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", p->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return true;
+	}
+	if (errno == ENOENT || errno == ESRCH)
+		return false; /* gone */
+	cap_report(c, "process %d: may not be looked into: %s; it must belong "
+		   "to you, and must not run a set-user-id program", p->vpid,
+		   strerror(errno));
+	return false;
+}
+
+static void check_process(struct cr_capture *c, struct cap_proc *p)
+{
+	struct cr_error why = {0};
+	struct cr_procfs_stat st;
+	int32_t *tids;
+	size_t n;
+
+	if (p->launcher)
+		return;
+	if (p->zombie) {
+		/* a leader that ended before its other threads */
+		if (!cr_procfs_numbers(p->pid, "task", &tids, &n)) {
+			free(tids);
+			if (n > 1)
+				cap_report(c, "process %d: its main thread "
+					   "has ended while others run, which "
+					   "cannot be saved", p->vpid);
+		}
+		return;
+	}
+	if (!permitted(c, p)) {
+		p->omitted = !cr_procfs_stat(p->pid, &st) ? p->omitted : true;
+		return;
+	}
+	if (!p->control)
+		p->control = malloc(sizeof(*p->control));
+	if (p->control) {
+		p->has_control = !cr_control_read(p->pid, &p->control_addr,
+						  p->control, &why);
+		if (why.code)
+			cap_report(c, "process %d: %s", p->vpid, why.text);
+	}
+	if (p->has_control && p->control->omit_process) {
+		p->omitted = true;
+		return;
+	}
+	if (p->has_control && p->control->not_checkpointable)
+		cap_report(c, "process %d: %.*s", p->vpid,
+			   (int)sizeof(p->control->reason),
+			   p->control->reason);
+	check_status(c, p);
+	check_executable(c, p);
+	check_directories(c, p);
+	check_namespaces(c, p);
+	check_memory(c, p);
+}
+
+int cr_capture_check(struct cr_capture *c,
+		     void (*report)(const char *line, void *arg), void *arg,
+		     struct cr_error *err)
+{
+	size_t i, added;
+	int ret;
+
+	c->report = report;
+	c->report_arg = arg;
+	c->n_obstacles = 0;
+	ret = cap_scope_scan(c, &added, err);
+	for (i = 0; i < c->n_procs && !ret; i++)
+		check_process(c, c->procs[i]);
+	if (!ret)
+		ret = cap_check_files(c, err);
+	c->report = NULL;
+	return ret ? ret : c->n_obstacles;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* files.c - descriptors, and the open file descriptions that they share */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "capture/internal.h"
+
+#define FDINFO_CLOEXEC 02000000u /* of the descriptor, among the flags */
+
+/* A descriptor that stands for each entry of cr_image.files. */
+struct first {
+	pid_t pid;
+	int fd;
+	dev_t dev;
+	ino_t ino;
+};
+
+struct work {
+	struct cr_capture *c;
+	struct cr_object_source *src;
+	struct cr_object_tree *tree;
+	struct first *first;
+	size_t room;
+};
+
+static bool omitted(const struct cap_proc *p, int fd)
+{
+	return p->has_control && fd < CR_CONTROL_OMIT_FDS &&
+	       p->control->omit_fd[fd / 64] >> (fd % 64) & 1;
+}
+
+typedef int (*each_fn)(struct work *w, struct cap_proc *p,
+		       struct cr_error *err);
+
+/* Calls fn for every descriptor of every table, with w->src filled. */
+static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
+{
+	struct cap_proc *p;
+	int32_t *fds;
+	size_t i, k, n;
+	int ret = 0;
+
+	for (i = 0; i < w->c->n_procs && !ret; i++) {
+		p = w->c->procs[i];
+		if (!cap_live(p) || (p->fds_of && p->fds_of != p))
+			continue;
+		ret = cr_procfs_numbers(p->pid, "fd", &fds, &n);
+		if (ret == -ENOENT) {
+			ret = 0; /* gone */
+			continue;
+		}
+		if (ret)
+			return cr_error_set(err, ret,
+					    "process %d: descriptors: %s",
+					    p->vpid, strerror(-ret));
+		for (k = 0; k < n && !ret; k++) {
+			if (omitted(p, fds[k]))
+				continue;
+			ret = cr_object_source_read(w->src, p->pid, p->vpid,
+						    fds[k], err);
+			if (ret == -ENOENT) {
+				ret = 0;
+				continue;
+			}
+			w->src->tree = w->tree;
+			if (!ret)
+				ret = fn(w, p, err);
+		}
+		free(fds);
+	}
+	return ret;
+}
+
+static int add_to_tree(struct work *w, struct cap_proc *p, struct cr_error *err)
+{
+	if (cr_object_tree_add(w->tree, w->src))
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* The file that this descriptor shares with one seen before, or CR_NONE. */
+static int find_shared(struct work *w, uint32_t *file, struct cr_error *err)
+{
+	const struct cr_object_source *s = w->src;
+	size_t i;
+	long r;
+
+	*file = CR_NONE;
+	for (i = 0; i < w->c->img->n_files; i++) {
+		if (w->first[i].dev != s->st.st_dev ||
+		    w->first[i].ino != s->st.st_ino)
+			continue;
+		r = syscall(SYS_kcmp, w->first[i].pid, s->pid, KCMP_FILE,
+			    w->first[i].fd, s->fd);
+		if (r < 0)
+			return cr_error_set(err, -errno, "%s: kcmp: %s",
+					    cr_object_label(s),
+					    strerror(errno));
+		if (r == 0) {
+			*file = (uint32_t)i;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int read_owner(struct work *w, struct cr_file *f, struct cr_error *err)
+{
+	struct f_owner_ex owner = {.type = -1};
+	int fd, sig;
+
+	f->owner_type = -1;
+	if (f->flags & O_PATH)
+		return 0;
+	fd = cr_object_dup(w->src, err);
+	if (fd < 0)
+		return fd;
+	sig = fcntl(fd, F_GETSIG);
+	if (sig > 0)
+		f->owner_sig = sig;
+	if (!fcntl(fd, F_GETOWN_EX, &owner) && owner.pid) {
+		f->owner_type = owner.type;
+		f->owner_pid = owner.pid;
+	}
+	cr_object_undup(w->src, fd);
+	return 0;
+}
+
+/* The data of an object with several descriptions is kept once. */
+static void drop_double_data(struct cr_image *img, struct cr_file *f)
+{
+	size_t i;
+
+	if (!f->data.len || f->kind != CR_OBJ_PIPE)
+		return;
+	for (i = 0; i + 1 < img->n_files; i++)
+		if (img->files[i].kind == f->kind &&
+		    img->files[i].object_id == f->object_id &&
+		    img->files[i].data.len) {
+			free(f->data.data);
+			f->data.data = NULL;
+			f->data.len = 0;
+			return;
+		}
+}
+
+static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
+{
+	struct cr_image *img = w->c->img;
+	const struct cr_object_ops *ops;
+	struct first *more;
+	struct cr_file *f;
+	int ret;
+
+	ops = cr_object_find(w->src, err);
+	if (!ops)
+		return err && err->code ? err->code : -ENOTSUP;
+	if (img->n_files == w->room) {
+		w->room = w->room ? w->room * 2 : 64;
+		more = realloc(w->first, w->room * sizeof(*more));
+		if (!more)
+			return cr_error_set(err, -ENOMEM, "out of memory");
+		w->first = more;
+	}
+	f = cr_image_add_file(img);
+	if (!f)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	*index = (uint32_t)(img->n_files - 1);
+	w->first[*index] = (struct first){w->src->pid, w->src->fd,
+					  w->src->st.st_dev,
+					  w->src->st.st_ino};
+	f->kind = ops->kind;
+	f->flags = cr_object_flags(w->src) & ~FDINFO_CLOEXEC;
+	f->offset = cr_object_offset(w->src);
+	f->stdio_fd = -1;
+	ret = read_owner(w, f, err);
+	if (!ret)
+		ret = ops->capture(w->src, f, err);
+	if (!ret)
+		drop_double_data(img, f);
+	return ret;
+}
+
+static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
+{
+	struct cr_fd *d;
+	uint32_t file;
+	int ret;
+
+	w->src->held = true;
+	ret = find_shared(w, &file, err);
+	if (!ret && file == CR_NONE)
+		ret = add_file(w, &file, err);
+	if (ret)
+		return ret;
+	d = cr_process_add_fd(cap_model(w->c, p));
+	if (!d)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	d->fd = w->src->fd;
+	d->cloexec = cr_object_flags(w->src) & FDINFO_CLOEXEC;
+	d->file = file;
+	return 0;
+}
+
+static int run(struct cr_capture *c, each_fn fn, struct cr_error *err)
+{
+	struct work w = {.c = c};
+	int ret;
+
+	w.src = malloc(sizeof(*w.src));
+	w.tree = cr_object_tree_create();
+	if (!w.src || !w.tree)
+		ret = cr_error_set(err, -ENOMEM, "out of memory");
+	else
+		ret = each_fd(&w, add_to_tree, err);
+	if (!ret)
+		ret = each_fd(&w, fn, err);
+	cr_object_tree_destroy(w.tree);
+	free(w.src);
+	free(w.first);
+	return ret;
+}
+
+int cap_read_files(struct cr_capture *c, struct cr_error *err)
+{
+	return run(c, add_fd, err);
+}
+
+static int check_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
+{
+	struct cr_error why = {0};
+	const struct cr_object_ops *ops = cr_object_find(w->src, &why);
+
+	if (ops && ops->check)
+		ops->check(w->src, &why);
+	if (why.code)
+		cap_report(w->c, "%s", why.text);
+	return 0;
+}
+
+/* Before the stop: every descriptor that stands in the way is reported. */
+int cap_check_files(struct cr_capture *c, struct cr_error *err)
+{
+	return run(c, check_fd, err);
+}

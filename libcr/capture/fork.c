@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fork.c - a copy-on-write snapshot of a process that it does not notice
+ *
+ * The process T makes a helper C that shares its memory, C makes the snapshot
+ * G by a fork without any descriptor, C ends and T collects it, all in system
+ * calls of ours.  T has no new child then, no signal is sent, and G belongs
+ * to init.  G never runs an instruction of the program: it is held until it
+ * is killed, and dies with the tracer.
+ */
+#include <errno.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "capture/internal.h"
+
+/* Waits in t for its child, which has ended, without a trace. */
+static int collect(struct cr_task *t, pid_t child, struct cr_error *err)
+{
+	int64_t r;
+	int ret;
+
+	ret = cr_remote_syscall(t, &r, SYS_wait4, (uint64_t)child, 0, __WALL,
+				0, 0, 0, err);
+	if (!ret && r < 0)
+		ret = cr_error_set(err, (int)r, "wait4: %s",
+				   strerror((int)-r));
+	return ret;
+}
+
+static int make(struct cr_task *t, struct cap_snapshot *s,
+		struct cr_error *err)
+{
+	struct clone_args helper = {.flags = CLONE_VM | CLONE_FILES};
+	struct clone_args fork = {.flags = 0};
+	struct cr_task c;
+	struct cr_error ignored;
+	int64_t r;
+	int ret, end;
+
+	t->child_exitkill = true;
+	ret = cr_remote_clone3(t, &helper, &c, err);
+	if (ret)
+		return ret;
+	c.child_exitkill = true;
+	c.scratch = t->scratch;
+	c.scratch_size = t->scratch_size;
+	/* No descriptor of the program must stay open in the snapshot. */
+	ret = cr_remote_syscall(&c, &r, SYS_close_range, 0, ~0U,
+				CLOSE_RANGE_UNSHARE, 0, 0, 0, err);
+	if (!ret && r < 0)
+		ret = cr_error_set(err, (int)r, "close_range: %s",
+				   strerror((int)-r));
+	if (!ret)
+		ret = cr_remote_clone3(&c, &fork, &s->task, err);
+	if (!ret) {
+		s->alive = true;
+		s->task.scratch = t->scratch;
+		s->task.scratch_size = t->scratch_size;
+	}
+	cr_error_clear(&ignored);
+	end = cr_remote_exit(&c, 0, &ignored);
+	if (end) { /* it dies all the same */
+		kill(c.tid, SIGKILL);
+		waitpid(c.tid, NULL, __WALL);
+	}
+	end = collect(t, c.tid, ret ? NULL : err);
+	return ret ? ret : end;
+}
+
+/* Areas that fork() did not copy show as a difference. */
+static int compare(struct cap_proc *p, bool *same, struct cr_error *err)
+{
+	char *mine = cr_procfs_read(p->pid, NULL, "maps");
+	char *its = cr_procfs_read(p->snap.task.tid, NULL, "maps");
+	int ret = 0;
+
+	if (!mine || !its)
+		ret = cr_error_set(err, -errno, "maps: %s", strerror(errno));
+	else
+		*same = !strcmp(mine, its);
+	free(mine);
+	free(its);
+	return ret;
+}
+
+int cap_fork_snapshot(struct cr_capture *c, struct cap_proc *p,
+		      struct cr_error *err)
+{
+	int ret = make(&p->threads[0]->task, &p->snap, err);
+
+	if (ret)
+		cr_error_prefix(err, "process %d: snapshot", p->vpid);
+	return ret;
+}
+
+/* What the snapshot of p lacks is copied. */
+int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
+		  struct cr_error *err)
+{
+	bool same = false;
+	int ret = compare(p, &same, err);
+
+	if (ret || (same && p->checked && !p->special))
+		return ret;
+	p->smaps = cr_procfs_read(p->pid, NULL, "smaps");
+	if (!p->smaps)
+		return cr_error_set(err, -errno, "process %d: smaps: %s",
+				    p->vpid, strerror(errno));
+	ret = cap_read_areas(c, p, p->pid, err);
+	return ret ? ret : cap_copy_private(c, p, false, err);
+}
+
+void cap_drop_snapshot(struct cap_proc *p)
+{
+	if (!p->snap.alive)
+		return;
+	kill(p->snap.task.tid, SIGKILL);
+	while (waitpid(p->snap.task.tid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	p->snap.alive = false;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hold.c - stop every thread of the scope, and let all of them go */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/internal.h"
+
+#define STUCK_MS 50	  /* then the others run on for a while */
+#define STUCK_LIMIT_S 5.0 /* then the request is refused */
+
+static struct cap_thread *find_thread(struct cap_proc *p, pid_t tid)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_threads; i++)
+		if (p->threads[i]->task.tid == tid)
+			return p->threads[i];
+	return NULL;
+}
+
+/* Seizes and interrupts the threads of p that are not known yet. */
+static int seize_new(struct cap_proc *p, size_t *added, struct cr_error *err)
+{
+	struct cap_thread *t, **more;
+	int32_t *tids;
+	size_t n, i;
+	int ret;
+
+	if (cr_procfs_numbers(p->pid, "task", &tids, &n))
+		return 0; /* gone */
+	ret = 0;
+	for (i = 0; i < n && !ret; i++) {
+		if (find_thread(p, tids[i]))
+			continue;
+		more = realloc(p->threads, (p->n_threads + 1) * sizeof(*more));
+		if (more)
+			p->threads = more;
+		t = calloc(1, sizeof(*t));
+		if (!more || !t) {
+			free(t);
+			ret = cr_error_set(err, -ENOMEM, "out of memory");
+			break;
+		}
+		ret = cr_remote_seize(&t->task, tids[i], false, err);
+		if (!ret)
+			ret = cr_remote_interrupt(&t->task, err);
+		if (ret == -ESRCH) {
+			free(t);
+			ret = 0;
+			continue;
+		}
+		if (ret) {
+			free(t);
+			cr_error_prefix(err, "process %d", p->vpid);
+			break;
+		}
+		t->seized = true;
+		++*added;
+		/* the leader first, whenever it was found */
+		p->threads[p->n_threads++] = t;
+		if (tids[i] == p->pid && p->n_threads > 1) {
+			p->threads[p->n_threads - 1] = p->threads[0];
+			p->threads[0] = t;
+		}
+	}
+	free(tids);
+	return ret;
+}
+
+static void drop_gone(struct cap_proc *p)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < p->n_threads; i++) {
+		if (p->threads[i]->gone)
+			free(p->threads[i]);
+		else
+			p->threads[n++] = p->threads[i];
+	}
+	p->n_threads = n;
+}
+
+/* Waits for all; *stuck is the first that does not stop. */
+static int wait_all(struct cr_capture *c, struct cap_thread **stuck,
+		    struct cap_proc **stuck_proc, struct cr_error *err)
+{
+	struct cap_thread *t;
+	struct cap_proc *p;
+	size_t i, k;
+	int ret;
+
+	*stuck = NULL;
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		for (k = 0; k < p->n_threads; k++) {
+			t = p->threads[k];
+			if (t->task.held)
+				continue;
+			ret = cr_remote_wait_stop_ms(&t->task,
+						     *stuck ? 0 : STUCK_MS,
+						     err);
+			if (ret == -ESRCH) {
+				t->gone = true;
+			} else if (ret == -ETIMEDOUT) {
+				if (!*stuck) {
+					*stuck = t;
+					*stuck_proc = p;
+				}
+			} else if (ret) {
+				return ret;
+			}
+		}
+		drop_gone(p);
+	}
+	return 0;
+}
+
+/* Seizes whatever is new until there is nothing new any more. */
+static int seize_all(struct cr_capture *c, size_t *added, struct cr_error *err)
+{
+	struct cap_proc *p;
+	size_t i;
+	int ret;
+
+	ret = cap_scope_scan(c, added, err);
+	for (i = 0; i < c->n_procs && !ret; i++) {
+		p = c->procs[i];
+		if (!p->zombie && !p->launcher && !p->omitted)
+			ret = seize_new(p, added, err);
+	}
+	return ret;
+}
+
+/* Threads that are held run on; the others stay seized. */
+static int let_go(struct cr_capture *c, struct cr_error *err)
+{
+	struct cap_thread *t;
+	struct cap_proc *p;
+	size_t i, k;
+	int ret = 0, r;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		for (k = 0; k < p->n_threads; k++) {
+			t = p->threads[k];
+			r = cr_remote_release(&t->task, ret ? NULL : err);
+			if (r && !ret)
+				ret = r;
+			t->seized = t->task.seized;
+			t->gone = !t->task.seized;
+		}
+		drop_gone(p);
+	}
+	return ret;
+}
+
+/* A process that has no thread left has ended while we came. */
+static void drop_ended(struct cr_capture *c)
+{
+	struct cr_procfs_stat st;
+	struct cap_proc *p;
+	size_t i, n = 0;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		if (!p->launcher && !p->omitted &&
+		    (p->zombie || !p->n_threads)) {
+			if (cr_procfs_stat(p->pid, &st) || st.state == 'X') {
+				free(p->threads);
+				free(p);
+				continue;
+			}
+			p->zombie = st.state == 'Z';
+			p->stat = st;
+		}
+		c->procs[n++] = p;
+	}
+	c->n_procs = n;
+}
+
+static int refuse_stuck(struct cap_proc *p, struct cap_thread *t,
+			struct cr_error *err)
+{
+	char *status = cr_procfs_read(p->pid, NULL, "task/%d/status",
+				      t->task.tid);
+	const char *state = status ? cr_procfs_field(status, "State") : NULL;
+	char *wchan = cr_procfs_read(p->pid, NULL, "task/%d/wchan",
+				     t->task.tid);
+
+	cr_error_set(err, -EBUSY,
+		     "process %d: thread %d does not stop within %.0f s "
+		     "(state %.*s, in %s); it waits for a child of vfork(2), "
+		     "or for a device or file server: try again later",
+		     p->vpid, t->task.tid, STUCK_LIMIT_S,
+		     state ? (int)strcspn(state, "\n") : 1, state ? state : "?",
+		     wchan && wchan[0] ? wchan : "?");
+	free(wchan);
+	free(status);
+	return err ? err->code : -EBUSY;
+}
+
+/*
+ * Stops every thread of every process of the scope.  New ones are looked for
+ * again and again until all that there are stand still.
+ *
+ * A thread that waits for a child of vfork() stops only after the child, so
+ * the others must run on meanwhile.
+ */
+int cap_hold(struct cr_capture *c, struct cr_error *err)
+{
+	struct cap_proc *stuck_proc = NULL;
+	struct cap_thread *stuck;
+	struct timespec begin;
+	size_t added;
+	int ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	c->stopped = true;
+	for (;;) {
+		clock_gettime(CLOCK_MONOTONIC, &c->stop_begin);
+		do {
+			ret = seize_all(c, &added, err);
+			if (!ret)
+				ret = wait_all(c, &stuck, &stuck_proc, err);
+			if (ret)
+				return ret;
+		} while (added && !stuck);
+		if (!stuck)
+			break;
+		ret = let_go(c, err);
+		if (ret)
+			return ret;
+		if (cap_since(&begin) > STUCK_LIMIT_S)
+			return refuse_stuck(stuck_proc, stuck, err);
+		if (cap_cancelled(c, err))
+			return err ? err->code : -ECANCELED;
+		usleep(STUCK_MS * 1000);
+	}
+	drop_ended(c);
+	return 0;
+}
+
+/* Sends signal, if any, to every process before one of them can run. */
+int cap_release(struct cr_capture *c, int signal, struct cr_error *err)
+{
+	struct cap_proc *p;
+	struct cr_task *t;
+	size_t i;
+	int ret;
+
+	if (!c->stopped)
+		return 0;
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		t = p->n_threads ? &p->threads[0]->task : NULL;
+		if (t && p->scratch && t->held)
+			cr_remote_unmap_scratch(t, NULL);
+		if (t && signal)
+			kill(p->pid, signal);
+	}
+	ret = let_go(c, err);
+	c->stopped = false;
+	return ret;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * internal.h - between the files of libcapture
+ *
+ * cap_proc and cap_thread are what capture knows of a process and a thread
+ * while it works; the results go into the model (image/model.h).
+ */
+#ifndef CR_CAPTURE_INTERNAL_H
+#define CR_CAPTURE_INTERNAL_H
+
+#include <time.h>
+
+#include "capture/capture.h"
+#include "capture/procfs.h"
+#include "objects/object.h"
+#include "remote/remote.h"
+#include "runtime/rendezvous.h"
+
+struct cap_thread {
+	struct cr_task task;
+	int32_t vtid;  /* as the program sees it */
+	bool seized;
+	bool gone;     /* ended while we came */
+	bool omitted;  /* not saved */
+	const struct cr_rollback *rollback; /* in proc->control, or NULL */
+};
+
+/* The copy-on-write child that stands for a process after the resume. */
+struct cap_snapshot {
+	struct cr_task task;
+	bool alive;
+};
+
+struct cap_proc {
+	pid_t pid;
+	int32_t vpid;
+	bool nested; /* its pid namespace is not the caller's */
+	pid_t ppid;  /* caller's namespace */
+	struct cr_procfs_stat stat;
+	bool zombie, launcher;
+	bool omitted; /* wants to be left out (libcr_omit, CR_CHECKPOINT_OMIT) */
+
+	struct cap_thread **threads; /* [0] is the leader */
+	size_t n_threads;
+
+	bool has_control;
+	uint64_t control_addr;
+	struct cr_control *control; /* malloc'ed */
+	struct cr_rendezvous *rendezvous;
+
+	uint32_t index; /* in cr_image.procs */
+	struct cap_proc *mm_of, *fds_of, *fs_of, *sighand_of;
+	uint64_t scratch; /* mapped by us; shared with mm_of's */
+	bool checked;	  /* its memory was looked at before the stop */
+	bool special;	  /* it has areas that fork() does not copy, or
+			     locked ones */
+	char *smaps;	  /* of the process itself under the stop, where the
+			     snapshot's are not enough */
+	struct cap_snapshot snap;
+};
+
+/* A piece of memory that had to be copied under the stop. */
+struct cap_piece {
+	uint32_t space; /* as cr_run.space; shm: index | CAP_SHM */
+	uint64_t addr;
+	size_t len;
+	void *data;
+};
+#define CAP_SHM 0x80000000u
+#define CAP_SCRATCH_SIZE 4096
+#define CAP_CHUNK (1u << 20) /* bytes copied at a time */
+
+struct cr_capture {
+	struct cr_capture_options opt;
+	struct cr_capture_stats stats;
+	struct cr_image *img;
+
+	struct cap_proc **procs; /* [0] is the target, parents first */
+	size_t n_procs;
+	pid_t self, command; /* never part of the scope */
+
+	struct cr_rendezvous **rendezvous; /* borrowed from procs */
+	size_t n_rendezvous;
+	bool requested, quiesced;
+
+	void (*report)(const char *line, void *arg);
+	void *report_arg;
+	int n_obstacles;
+
+	bool stopped;	  /* tasks are held */
+	bool snapshotted; /* img is complete but for pages */
+	bool copied;	  /* memory was copied, there are no snap tasks */
+	bool late_done;	  /* what the snapshot was asked for */
+	struct timespec stop_begin;
+
+	struct cap_piece *pieces; /* in the order they were copied */
+	size_t n_pieces;
+	struct cap_shm_id {
+		uint64_t dev, ino;
+		uint8_t *seen; /* one per page: is in the pieces */
+		size_t n_seen;
+	} *shm_ids; /* parallel to img->shms */
+};
+
+/* capture.c */
+double cap_since(const struct timespec *t0);
+bool cap_cancelled(const struct cr_capture *c, struct cr_error *err);
+
+/* scope.c: the processes of the scope */
+int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err);
+struct cap_proc *cap_scope_find(struct cr_capture *c, pid_t pid);
+void cap_scope_free(struct cr_capture *c);
+
+/* hold.c: stop them all, let them go */
+int cap_hold(struct cr_capture *c, struct cr_error *err);
+int cap_release(struct cr_capture *c, int signal, struct cr_error *err);
+
+/* share.c: which processes share memory, descriptors, ... (kcmp) */
+int cap_share(struct cr_capture *c, struct cr_error *err);
+
+/* Is memory, ... of this process to be read at all? */
+static inline bool cap_live(const struct cap_proc *p)
+{
+	return !p->zombie && !p->launcher && !p->omitted;
+}
+static inline struct cr_process *cap_model(struct cr_capture *c,
+					   const struct cap_proc *p)
+{
+	return &c->img->procs[p->index];
+}
+
+/* threads.c */
+int32_t cap_thread_vtid(const struct cap_proc *p, pid_t tid);
+int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
+		     struct cr_error *err);
+/* process.c: under the stop, and what can be read from the snapshot */
+int cap_read_process(struct cr_capture *c, struct cap_proc *p,
+		     struct cr_error *err);
+int cap_read_process_late(struct cr_capture *c, struct cap_proc *p,
+			  struct cr_task *from, struct cr_error *err);
+/* files.c */
+int cap_read_files(struct cr_capture *c, struct cr_error *err);
+int cap_check_files(struct cr_capture *c, struct cr_error *err);
+/* check.c: one obstacle */
+void cap_report(struct cr_capture *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* mapped.c: files behind areas */
+int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
+		    bool exec, uint64_t ino, uint32_t *index,
+		    struct cr_error *err);
+/* areas.c */
+struct cap_map;
+int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
+		 struct cr_error *err);
+int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
+		   struct cr_error *err);
+/* fork.c */
+int cap_fork_snapshot(struct cr_capture *c, struct cap_proc *p,
+		      struct cr_error *err);
+int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
+		  struct cr_error *err);
+void cap_drop_snapshot(struct cap_proc *p);
+/* copy.c: memory that must be copied under the stop */
+int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
+		    struct cr_error *err);
+int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
+		     struct cr_error *err);
+/* Is this area, of a process with a snapshot, among the pieces? */
+static inline bool cap_unforked(const struct cr_area *a)
+{
+	return a->vm_flags & (CR_VM_DONTFORK | CR_VM_WIPEONFORK);
+}
+/* pages.c: which pages of an area are to be saved */
+typedef int (*cap_run_fn)(void *arg, uint64_t addr, size_t len,
+			  struct cr_error *err);
+enum cap_which { CAP_PAGES_NONE, CAP_PAGES_PRESENT, CAP_PAGES_OWN,
+		 CAP_PAGES_ALL };
+int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
+	      cap_run_fn fn, void *arg, struct cr_error *err);
+/* store.c */
+int cap_store_pages(struct cr_capture *c, struct cr_writer *w,
+		    struct cr_error *err);
+enum cap_which cap_which_pages(const struct cr_image *img,
+			       const struct cr_area *a);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mapped.c - the files behind memory areas and executables */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "capture/internal.h"
+
+#define OVERLAYFS_MAGIC 0x794c7630
+#define NOTES_MAX (64u << 10)
+
+/* The build id among the notes in buf. */
+static int find_build_id(const char *buf, size_t len, struct cr_blob *id)
+{
+	const Elf64_Nhdr *n;
+	size_t at = 0, name, desc;
+
+	while (at + sizeof(*n) <= len) {
+		n = (const Elf64_Nhdr *)(buf + at);
+		name = ((size_t)n->n_namesz + 3) & ~(size_t)3;
+		desc = ((size_t)n->n_descsz + 3) & ~(size_t)3;
+		at += sizeof(*n);
+		if (name + desc > len - at)
+			break;
+		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 &&
+		    !memcmp(buf + at, "GNU", 4))
+			return cr_blob_set(id, buf + at + name, n->n_descsz);
+		at += name + desc;
+	}
+	return 0;
+}
+
+/* Nothing is wrong with a file that has none. */
+static int read_build_id(int fd, struct cr_blob *id)
+{
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph;
+	char *buf;
+	int i, ret = 0;
+
+	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh) ||
+	    memcmp(eh.e_ident, ELFMAG, SELFMAG) ||
+	    eh.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    eh.e_phentsize != sizeof(ph))
+		return 0;
+	for (i = 0; i < eh.e_phnum && !id->data && !ret; i++) {
+		if (pread(fd, &ph, sizeof(ph),
+			  (off_t)(eh.e_phoff + (uint64_t)i * sizeof(ph))) !=
+		    sizeof(ph))
+			return 0;
+		if (ph.p_type != PT_NOTE || ph.p_filesz > NOTES_MAX)
+			continue;
+		buf = malloc(ph.p_filesz + 1);
+		if (!buf)
+			return -ENOMEM;
+		if (pread(fd, buf, ph.p_filesz, (off_t)ph.p_offset) ==
+		    (ssize_t)ph.p_filesz)
+			ret = find_build_id(buf, ph.p_filesz, id);
+		free(buf);
+	}
+	return ret;
+}
+
+static uint32_t known(const struct cr_image *img, const char *path,
+		      uint64_t ino, bool deleted)
+{
+	size_t i;
+
+	for (i = 0; i < img->n_mapped; i++)
+		if (img->mapped[i].ino == ino &&
+		    img->mapped[i].deleted == deleted &&
+		    !strcmp(img->mapped[i].path, path))
+			return (uint32_t)i;
+	return CR_NONE;
+}
+
+/*
+ * Opens the file that the area shows, which may be another one by now.
+ * maps shows the inode of the file below an overlay.
+ */
+static int open_same(pid_t pid, const char *path, uint64_t ino,
+		     struct stat *st)
+{
+	const char *prefix[] = {"", NULL};
+	char root[64], full[PATH_MAX + 64];
+	struct statfs fs;
+	int i, fd;
+
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	prefix[1] = root;
+	for (i = 0; i < 2; i++) {
+		snprintf(full, sizeof(full), "%s%s", prefix[i], path);
+		fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0 && !stat(full, st) && st->st_ino == ino)
+			return -EACCES; /* there, only not readable */
+		if (fd < 0)
+			continue;
+		if (!fstat(fd, st) &&
+		    (st->st_ino == ino ||
+		     (!fstatfs(fd, &fs) && fs.f_type == OVERLAYFS_MAGIC)))
+			return fd;
+		close(fd);
+	}
+	return -ENOENT;
+}
+
+/*
+ * The index in cr_image.mapped of a file that process pid has mapped.  A file
+ * that cannot be found by its path any more is recorded as deleted.
+ */
+int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
+		    bool exec, uint64_t ino, uint32_t *index,
+		    struct cr_error *err)
+{
+	static const char mark[] = " (deleted)";
+	size_t n = strlen(path), k = sizeof(mark) - 1;
+	struct cr_file_id *id;
+	struct stat st = {0};
+	char *name = strdup(path);
+	bool deleted = false;
+	int fd, ret = 0;
+
+	if (!name)
+		goto no_memory;
+	fd = open_same(pid, name, ino, &st);
+	if (fd == -ENOENT) {
+		deleted = true;
+		if (n > k && !strcmp(name + n - k, mark))
+			name[n - k] = 0;
+	}
+	*index = known(c->img, name, ino, deleted);
+	if (*index != CR_NONE) {
+		free(name);
+		id = &c->img->mapped[*index];
+		if (exec && fd >= 0 && !id->build_id.data)
+			ret = read_build_id(fd, &id->build_id);
+		goto out;
+	}
+	id = cr_image_add_mapped(c->img);
+	if (!id) {
+		free(name);
+		if (fd >= 0)
+			close(fd);
+		goto no_memory;
+	}
+	*index = (uint32_t)(c->img->n_mapped - 1);
+	id->path = name;
+	id->deleted = deleted;
+	id->ino = ino;
+	id->mode = st.st_mode;
+	id->dev = st.st_dev;
+	id->size = (uint64_t)st.st_size;
+	id->mtime_sec = st.st_mtim.tv_sec;
+	id->mtime_nsec = (uint32_t)st.st_mtim.tv_nsec;
+	if (exec && fd >= 0)
+		ret = read_build_id(fd, &id->build_id);
+out:
+	if (fd >= 0)
+		close(fd);
+	if (!ret)
+		return 0;
+no_memory:
+	return cr_error_set(err, -ENOMEM, "out of memory");
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* request.c - the callbacks of processes that have libcr */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/internal.h"
+
+static int begin(struct cr_capture *c, struct cap_proc *p,
+		 struct cr_error *err)
+{
+	struct cr_rendezvous_request req = {
+		.scope = c->opt.scope,
+		.target = c->opt.target,
+		.signal = c->opt.afterwards,
+		.dest = c->opt.dest,
+	};
+	struct cr_rendezvous **more;
+	int ret;
+
+	more = realloc(c->rendezvous, (c->n_rendezvous + 1) * sizeof(*more));
+	if (!more)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	c->rendezvous = more;
+	ret = cr_rendezvous_create(&p->rendezvous, p->pid, p->control, &req,
+				   err);
+	if (ret) {
+		cr_error_prefix(err, "process %d", p->vpid);
+		return ret;
+	}
+	more[c->n_rendezvous++] = p->rendezvous;
+	return 0;
+}
+
+/* Processes that were not asked yet; *n is their number. */
+static int begin_new(struct cr_capture *c, size_t *n, struct cr_error *err)
+{
+	struct cap_proc *p;
+	size_t i, added;
+	int ret;
+
+	*n = 0;
+	ret = cap_scope_scan(c, &added, err);
+	for (i = 0; i < c->n_procs && !ret; i++) {
+		p = c->procs[i];
+		if (!cap_live(p) || p->rendezvous)
+			continue;
+		if (!p->control)
+			p->control = malloc(sizeof(*p->control));
+		if (!p->control)
+			return cr_error_set(err, -ENOMEM, "out of memory");
+		p->has_control = !cr_control_read(p->pid, &p->control_addr,
+						  p->control, NULL);
+		if (p->has_control && p->control->omit_process) {
+			p->omitted = true;
+			continue;
+		}
+		if (!p->has_control || !p->control->helper_tid)
+			continue;
+		ret = begin(c, p, err);
+		++*n;
+	}
+	return ret;
+}
+
+static void note_omitted(struct cr_capture *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_procs; i++)
+		if (c->procs[i]->rendezvous &&
+		    cr_rendezvous_state(c->procs[i]->rendezvous) ==
+			    CR_RENDEZVOUS_OMITTED)
+			c->procs[i]->omitted = true;
+}
+
+static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
+		    struct cr_error *err)
+{
+	int ret = cr_rendezvous_wait(c->rendezvous, c->n_rendezvous, goal,
+				     c->opt.timeout, c->opt.cancelled,
+				     c->opt.cancelled_arg, err);
+
+	if (!ret)
+		note_omitted(c);
+	return ret;
+}
+
+int cr_capture_request(struct cr_capture *c, struct cr_error *err)
+{
+	struct timespec t0;
+	size_t n;
+	int ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	do {
+		ret = begin_new(c, &n, err);
+		if (!ret && n)
+			ret = wait_for(c, CR_RENDEZVOUS_PREPARED, err);
+	} while (!ret && n);
+	c->requested = !ret;
+	c->stats.callbacks_s += cap_since(&t0);
+	if (!ret && !c->opt.coordinated)
+		ret = cr_capture_quiesce(c, err);
+	return ret;
+}
+
+int cr_capture_quiesce(struct cr_capture *c, struct cr_error *err)
+{
+	struct timespec t0;
+	size_t i;
+	int ret = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	for (i = 0; i < c->n_rendezvous && !ret; i++)
+		if (cr_rendezvous_state(c->rendezvous[i]) ==
+		    CR_RENDEZVOUS_PREPARED)
+			ret = cr_rendezvous_quiesce(c->rendezvous[i], err);
+	if (!ret && c->n_rendezvous)
+		ret = wait_for(c, CR_RENDEZVOUS_READY, err);
+	c->quiesced = !ret;
+	c->stats.callbacks_s += cap_since(&t0);
+	return ret;
+}

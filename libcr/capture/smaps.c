@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* smaps.c - parses /proc/PID/maps and /proc/PID/smaps */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "capture/smaps.h"
+#include "runtime/control.h"
+
+static const struct {
+	char name[3];
+	uint32_t flag;
+} vm_flags[] = {
+	{"dc", CR_VM_DONTFORK},	 {"wf", CR_VM_WIPEONFORK},
+	{"dd", CR_VM_DONTDUMP},	 {"hg", CR_VM_HUGEPAGE},
+	{"nh", CR_VM_NOHUGEPAGE}, {"mg", CR_VM_MERGEABLE},
+	{"lo", CR_VM_LOCKED},	 {"sr", CR_VM_SEQ_READ},
+	{"rr", CR_VM_RAND_READ}, {"gd", CR_VM_GROWSDOWN},
+	{"nr", CR_VM_NORESERVE}, {"ac", CR_VM_ACCOUNT},
+};
+
+static void parse_flags(const char *line, struct cap_map *m)
+{
+	size_t i;
+
+	for (; *line && *line != '\n'; line += *line == ' ' ? 1 : 2) {
+		if (*line == ' ' || !line[1])
+			continue;
+		for (i = 0; i < sizeof(vm_flags) / sizeof(vm_flags[0]); i++)
+			if (!strncmp(line, vm_flags[i].name, 2))
+				m->vm_flags |= vm_flags[i].flag;
+		if (!strncmp(line, "io", 2) || !strncmp(line, "pf", 2))
+			m->device = true;
+		else if (!strncmp(line, "ht", 2))
+			m->hugetlb = true;
+		else if (!strncmp(line, "um", 2) || !strncmp(line, "uw", 2) ||
+			 !strncmp(line, "ui", 2))
+			m->userfault = true;
+	}
+}
+
+/* A newline in a path is shown as \012. */
+static void copy_path(char *to, size_t size, const char *from, size_t len)
+{
+	size_t n = 0;
+
+	while (len && n + 1 < size) {
+		if (len >= 4 && !strncmp(from, "\\012", 4)) {
+			to[n++] = '\n';
+			from += 4;
+			len -= 4;
+		} else {
+			to[n++] = *from++;
+			len--;
+		}
+	}
+	to[n] = 0;
+}
+
+bool cap_map_next(const char **text, struct cap_map *m)
+{
+	const char *p = *text, *eol;
+	unsigned int major, minor;
+	int n = 0;
+
+	memset(m, 0, offsetof(struct cap_map, path));
+	m->path[0] = 0;
+	m->vm_flags = 0;
+	m->device = m->hugetlb = m->userfault = false;
+	if (sscanf(p, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64
+		   "%n", &m->start, &m->end, m->perm, &m->offset, &major,
+		   &minor, &m->ino, &n) != 7)
+		return false;
+	m->dev = (uint64_t)major << 32 | minor;
+	eol = strchr(p, '\n');
+	if (!eol)
+		return false;
+	p += n;
+	while (*p == ' ')
+		p++;
+	copy_path(m->path, sizeof(m->path), p, (size_t)(eol - p));
+	/* the lines of smaps begin with a capital, those of areas do not */
+	for (p = eol + 1; isupper((unsigned char)*p); p = eol + 1) {
+		eol = strchr(p, '\n');
+		if (!strncmp(p, "VmFlags: ", 9))
+			parse_flags(p + 9, m);
+		if (!eol) {
+			p += strlen(p);
+			break;
+		}
+	}
+	*text = p;
+	return true;
+}
+
+static int refuse(const struct cap_map *m, const char *what, const char *todo,
+		  struct cr_error *err)
+{
+	cr_error_set(err, -ENOTSUP,
+		     "memory 0x%" PRIx64 "-0x%" PRIx64 " (%s) is %s, which "
+		     "cannot be saved; %s", m->start, m->end,
+		     m->path[0] ? m->path : "anonymous", what, todo);
+	return 0;
+}
+
+static bool begins(const char *s, const char *with)
+{
+	return !strncmp(s, with, strlen(with));
+}
+
+/* Private memory without a file: what the kernel calls it does not matter. */
+static bool plain_name(const char *path)
+{
+	return !path[0] || !strcmp(path, "[heap]") ||
+	       begins(path, "[stack") || begins(path, "[anon:");
+}
+
+int cap_map_kind(const struct cap_map *m, struct cr_error *err)
+{
+	const char *p = m->path;
+	bool shared = m->perm[3] == 's';
+	struct stat st;
+
+	if (!strcmp(p, "[vdso]"))
+		return CR_AREA_VDSO;
+	if (!strcmp(p, "[vvar]") || !strcmp(p, "[vvar_vclock]"))
+		return CR_AREA_VVAR;
+	if (!strcmp(p, "[vsyscall]"))
+		return CR_AREA_VSYSCALL;
+	if (m->device)
+		return refuse(m, "memory of a device",
+			      "have the program close the device before the "
+			      "checkpoint", err);
+	if (m->hugetlb || begins(p, "/anon_hugepage"))
+		return refuse(m, "made of reserved huge pages (hugetlbfs)",
+			      "run the program without them; transparent huge "
+			      "pages are fine", err);
+	if (m->userfault)
+		return refuse(m, "watched by userfaultfd",
+			      "unregister it before the checkpoint", err);
+	if (begins(p, "/SYSV"))
+		return refuse(m, "System V shared memory",
+			      "use mmap(2) or detach it before the checkpoint",
+			      err);
+	if (begins(p, "anon_inode:") || begins(p, "socket:"))
+		return refuse(m, "no memory of the program's own",
+			      "close it before the checkpoint", err);
+	if (!m->ino) {
+		if (shared)
+			return refuse(m, "shared memory of an unknown kind",
+				      "unmap it before the checkpoint", err);
+		if (plain_name(p) || !strcmp(p, "/dev/zero"))
+			return CR_AREA_ANON;
+		return refuse(m, "of a kind unknown here",
+			      "please report it", err);
+	}
+	if (begins(p, "/memfd:" CR_CONTROL_NAME) && !shared)
+		return CR_AREA_CONTROL;
+	if (!strcmp(p, "/dev/zero") && !shared)
+		return CR_AREA_ANON;
+	if (p[0] == '[') /* [anon_shmem:name] */
+		return shared ? CR_AREA_ANON_SHARED : CR_AREA_ANON;
+	if (p[0] != '/')
+		return refuse(m, "of a kind unknown here",
+			      "please report it", err);
+	if (strlen(p) > 10 && !strcmp(p + strlen(p) - 10, " (deleted)"))
+		return shared ? CR_AREA_ANON_SHARED : CR_AREA_FILE_PRIVATE;
+	if (!stat(p, &st) && !S_ISREG(st.st_mode))
+		return refuse(m, "a device",
+			      "close it before the checkpoint", err);
+	return shared ? CR_AREA_FILE_SHARED : CR_AREA_FILE_PRIVATE;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* smaps.h - parses /proc/PID/maps and /proc/PID/smaps */
+#ifndef CR_SMAPS_H
+#define CR_SMAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "image/model.h"
+
+struct cap_map {
+	uint64_t start, end, offset, dev, ino;
+	char perm[5];
+	char path[4128]; /* or [name], or empty; unescaped */
+	/* smaps only */
+	uint32_t vm_flags; /* CR_VM_* */
+	bool device, hugetlb, userfault;
+};
+
+/*
+ * Takes the next area from *text, which moves on; false at the end.  Text
+ * without flags (maps) is fine.
+ */
+bool cap_map_next(const char **text, struct cap_map *m);
+
+/*
+ * Its kind (enum cr_area_kind); 0 with the reason in err if it is of a kind
+ * that cannot be saved.
+ */
+int cap_map_kind(const struct cap_map *m, struct cr_error *err);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* store.c - hands the pages to the writer, space by space, ascending */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/internal.h"
+
+struct source {
+	struct cr_capture *c;
+	struct cr_writer *w;
+	pid_t pid;
+	uint32_t space;
+	bool zero_matters, may_fail;
+	char *buf; /* CAP_CHUNK */
+};
+
+static int store_run(void *arg, uint64_t addr, size_t len, struct cr_error *err)
+{
+	struct source *s = arg;
+	size_t n;
+	int ret;
+
+	while (len) {
+		n = len < CAP_CHUNK ? len : CAP_CHUNK;
+		ret = cr_remote_read(s->pid, addr, s->buf, n,
+				     s->may_fail ? NULL : err);
+		if (ret && s->may_fail) {
+			n = 4096;
+			ret = cr_remote_read(s->pid, addr, s->buf, n, NULL);
+		}
+		if (!ret)
+			ret = cr_writer_pages(s->w, s->c->img, s->space, addr,
+					      s->buf, n, s->zero_matters, err);
+		else if (s->may_fail)
+			ret = 0; /* behind the end of the file */
+		if (ret)
+			return ret;
+		if (cap_cancelled(s->c, err))
+			return err ? err->code : -ECANCELED;
+		addr += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* The pieces of [start, end) of a space; they were copied in order. */
+static int store_pieces(struct source *s, uint32_t space, uint64_t start,
+			uint64_t end, struct cr_error *err)
+{
+	struct cr_capture *c = s->c;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < c->n_pieces && !ret; i++) {
+		const struct cap_piece *p = &c->pieces[i];
+
+		if (p->space == space && p->addr >= start && p->addr < end)
+			ret = cr_writer_pages(s->w, c->img, s->space, p->addr,
+					      p->data, p->len, s->zero_matters,
+					      err);
+	}
+	return ret;
+}
+
+static int store_mm(struct source *s, struct cap_proc *p, struct cr_error *err)
+{
+	struct cr_image *img = s->c->img;
+	struct cr_mm *mm = &img->mms[s->space];
+	const struct cr_area *a;
+	int ret = 0;
+
+	s->pid = p->snap.alive ? p->snap.task.tid : 0;
+	for (a = mm->areas; a < mm->areas + mm->n_areas && !ret; a++) {
+		s->zero_matters = a->kind != CR_AREA_ANON;
+		s->may_fail = a->kind == CR_AREA_FILE_PRIVATE;
+		if (s->c->copied || cap_unforked(a))
+			ret = store_pieces(s, s->space, a->start, a->end, err);
+		else
+			ret = cap_pages(s->pid, a->start, a->end,
+					cap_which_pages(img, a), store_run, s,
+					err);
+	}
+	if (ret)
+		cr_error_prefix(err, "process %d", p->vpid);
+	return ret;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct cap_piece *x = a, *y = b;
+
+	if (x->space != y->space)
+		return x->space < y->space ? -1 : 1;
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+int cap_store_pages(struct cr_capture *c, struct cr_writer *w,
+		    struct cr_error *err)
+{
+	struct source s = {.c = c, .w = w};
+	size_t i;
+	int ret = 0;
+
+	s.buf = malloc(CAP_CHUNK);
+	if (!s.buf)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	if (c->n_pieces)
+		qsort(c->pieces, c->n_pieces, sizeof(*c->pieces), by_place);
+	for (i = 0; i < c->n_procs && !ret; i++) {
+		if (!cap_live(c->procs[i]) || c->procs[i]->mm_of != c->procs[i])
+			continue;
+		s.space = cap_model(c, c->procs[i])->mm;
+		ret = store_mm(&s, c->procs[i], err);
+	}
+	s.zero_matters = false;
+	for (i = 0; i < c->img->n_shms && !ret; i++) {
+		s.space = (uint32_t)(c->img->n_mms + i);
+		ret = store_pieces(&s, (uint32_t)i | CAP_SHM, 0, UINT64_MAX,
+				   err);
+	}
+	free(s.buf);
+	return ret;
+}

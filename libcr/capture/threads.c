@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* threads.c - the state of each held thread */
+#include <errno.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "capture/internal.h"
+
+#define IOPRIO_WHO_PROCESS 1
+#define MAX_CPU_BYTES 1024
+
+int32_t cap_thread_vtid(const struct cap_proc *p, pid_t tid)
+{
+	int32_t vtid = tid;
+	char *status;
+
+	if (!p->nested)
+		return tid;
+	status = cr_procfs_read(p->pid, NULL, "task/%d/status", tid);
+	if (status)
+		vtid = cr_procfs_last(status, "NSpid", tid);
+	free(status);
+	return vtid;
+}
+
+/* What only the thread itself can ask the kernel for. */
+static int read_remote(struct cap_thread *t, struct cr_thread *th,
+		       struct cr_error *err)
+{
+	struct {
+		uint64_t sp;
+		int32_t flags, pad;
+		uint64_t size;
+	} ss;
+	struct cr_task *k = &t->task;
+	int32_t signo;
+	int64_t r;
+	int ret;
+
+	ret = cr_remote_syscall(k, &r, SYS_sigaltstack, 0, k->scratch, 0, 0, 0,
+				0, err);
+	if (!ret && r < 0)
+		ret = cr_error_set(err, (int)r, "thread %d: sigaltstack: %s",
+				   t->vtid, strerror((int)-r));
+	if (!ret)
+		ret = cr_remote_read(k->tgid, k->scratch, &ss, sizeof(ss),
+				     err);
+	if (ret)
+		return ret;
+	th->altstack_sp = ss.sp;
+	th->altstack_size = ss.size;
+	/* whether it runs on it now shows in its stack pointer */
+	th->altstack_flags = (uint32_t)ss.flags & ~1u;
+
+	ret = cr_remote_syscall(k, &r, SYS_prctl, PR_GET_TID_ADDRESS,
+				k->scratch, 0, 0, 0, 0, err);
+	if (!ret && r == 0)
+		ret = cr_remote_read(k->tgid, k->scratch, &th->clear_child_tid,
+				     sizeof(th->clear_child_tid), err);
+	else if (!ret)
+		ret = cr_error_set(err, (int)r,
+				   "thread %d: PR_GET_TID_ADDRESS: %s (a kernel "
+				   "without CONFIG_CHECKPOINT_RESTORE?)",
+				   t->vtid, strerror((int)-r));
+	if (ret)
+		return ret;
+	ret = cr_remote_syscall(k, &r, SYS_prctl, PR_GET_PDEATHSIG, k->scratch,
+				0, 0, 0, 0, err);
+	if (!ret)
+		ret = cr_remote_read(k->tgid, k->scratch, &signo,
+				     sizeof(signo), err);
+	if (ret)
+		return ret;
+	th->pdeath_signal = signo;
+	ret = cr_remote_syscall(k, &r, SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0,
+				0, 0, err);
+	if (!ret && r > 0)
+		th->timerslack_ns = (uint64_t)r;
+	return ret;
+}
+
+static int read_sched(struct cap_thread *t, struct cr_thread *th,
+		      struct cr_error *err)
+{
+	uint8_t cpus[MAX_CPU_BYTES];
+	struct sched_attr a;
+	pid_t tid = t->task.tid;
+	long n;
+
+	memset(&a, 0, sizeof(a));
+	if (syscall(SYS_sched_getattr, tid, &a, sizeof(a), 0) < 0)
+		goto failed;
+	th->sched_policy = a.sched_policy;
+	th->sched_priority = a.sched_priority;
+	th->sched_flags = (uint32_t)a.sched_flags;
+	errno = 0;
+	th->nice = getpriority(PRIO_PROCESS, (id_t)tid);
+	if (errno)
+		goto failed;
+	n = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid);
+	if (n < 0)
+		goto failed;
+	th->ioprio = (int32_t)n;
+	n = syscall(SYS_sched_getaffinity, tid, sizeof(cpus), cpus);
+	if (n < 0)
+		goto failed;
+	if (cr_blob_set(&th->affinity, cpus, (size_t)n))
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	return 0;
+failed:
+	return cr_error_set(err, -errno, "thread %d: scheduling: %s", t->vtid,
+			    strerror(errno));
+}
+
+/*
+ * What remains of an interrupted sleep.  The kernel writes it where the
+ * program asked for it; of other calls it keeps it to itself.
+ */
+static int64_t remaining(const struct cap_thread *t,
+			 const struct user_regs_struct *r)
+{
+	struct timespec left;
+	uint64_t addr = 0;
+
+	if ((int64_t)r->rax != -516) /* ERESTART_RESTARTBLOCK */
+		return -1;
+	if (r->orig_rax == SYS_nanosleep)
+		addr = r->rsi;
+	else if (r->orig_rax == SYS_clock_nanosleep)
+		addr = r->r10;
+	if (!addr ||
+	    cr_remote_read(t->task.tgid, addr, &left, sizeof(left), NULL) ||
+	    left.tv_sec < 0 || left.tv_nsec < 0)
+		return -1;
+	return (int64_t)left.tv_sec * 1000000000 + left.tv_nsec;
+}
+
+static void roll_back(struct user_regs_struct *r, const struct cr_rollback *s)
+{
+	r->rbx = s->rbx;
+	r->rbp = s->rbp;
+	r->r12 = s->r12;
+	r->r13 = s->r13;
+	r->r14 = s->r14;
+	r->r15 = s->r15;
+	r->rsp = s->rsp;
+	r->rip = s->rip;
+	r->fs_base = s->fs_base;
+	r->eflags &= ~0x400ULL; /* direction: clear at any return */
+	r->rax = 1;
+	r->orig_rax = -1ULL;
+}
+
+static int read_thread(struct cap_proc *p, struct cap_thread *t,
+		       struct cr_thread *th, struct cr_error *err)
+{
+	struct user_regs_struct regs = t->task.regs;
+	struct cr_remote_rseq rseq;
+	char *comm;
+	void *data;
+	int ret;
+
+	th->tid = t->vtid;
+	th->timeout_ns = -1;
+	if (t->rollback) {
+		roll_back(&regs, t->rollback);
+	} else {
+		ret = cr_remote_resolve_restart(p->pid, &regs, err);
+		if (ret)
+			return ret;
+		th->timeout_ns = remaining(t, &regs);
+	}
+	if (cr_blob_set(&th->regs, &regs, sizeof(regs)))
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	ret = cr_remote_get_xstate(&t->task, &th->xstate.data,
+				   &th->xstate.len, err);
+	if (!ret)
+		ret = cr_remote_get_sigmask(&t->task, &th->sigmask, err);
+	if (!ret)
+		ret = cr_remote_get_pending(&t->task, false, &data,
+					    &th->n_pending, err);
+	if (ret)
+		return ret;
+	th->pending = data;
+	ret = cr_remote_get_rseq(&t->task, &rseq, err);
+	if (ret)
+		return ret;
+	th->rseq_addr = rseq.addr;
+	th->rseq_len = rseq.len;
+	th->rseq_sig = rseq.sig;
+	th->rseq_flags = rseq.flags;
+	if (syscall(SYS_get_robust_list, t->task.tid, &th->robust_head,
+		    &th->robust_len) < 0)
+		return cr_error_set(err, -errno,
+				    "thread %d: robust list: %s", t->vtid,
+				    strerror(errno));
+	comm = cr_procfs_read(p->pid, NULL, "task/%d/comm", t->task.tid);
+	if (!comm)
+		return cr_error_set(err, -errno, "thread %d: name: %s",
+				    t->vtid, strerror(errno));
+	comm[strcspn(comm, "\n")] = 0;
+	snprintf(th->comm, sizeof(th->comm), "%.15s", comm);
+	free(comm);
+	ret = read_sched(t, th, err);
+	return ret ? ret : read_remote(t, th, err);
+}
+
+/* Which threads are not saved, and which are saved as they were earlier. */
+static void judge(struct cap_proc *p, struct cap_thread *t)
+{
+	const struct cr_control *k = p->control;
+	uint64_t fs = t->task.regs.fs_base;
+	size_t i;
+
+	t->vtid = cap_thread_vtid(p, t->task.tid);
+	if (!p->has_control)
+		return;
+	for (i = 0; i < CR_CONTROL_ROLLBACKS; i++)
+		if (k->rollback[i].active && k->rollback[i].tid == t->vtid) {
+			t->rollback = &k->rollback[i];
+			return;
+		}
+	if (fs - k->omit_thread_fs_start < k->omit_thread_fs_len)
+		t->omitted = true;
+	for (i = 0; i < CR_CONTROL_OMIT_THREADS; i++)
+		if (k->omit_thread[i] == t->vtid)
+			t->omitted = true;
+}
+
+int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
+		     struct cr_error *err)
+{
+	struct cr_task *leader = &p->threads[0]->task;
+	struct cap_thread *t;
+	struct cr_thread *th;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < p->n_threads; i++) {
+		t = p->threads[i];
+		judge(p, t);
+		if (t->omitted) {
+			if (i == 0)
+				return cr_error_set(err, -EINVAL,
+						    "process %d: its main "
+						    "thread cannot be left "
+						    "out", p->vpid);
+			continue;
+		}
+		t->task.gadget = leader->gadget;
+		t->task.scratch = leader->scratch;
+		t->task.scratch_size = leader->scratch_size;
+		th = cr_process_add_thread(cap_model(c, p));
+		if (!th)
+			return cr_error_set(err, -ENOMEM, "out of memory");
+		ret = read_thread(p, t, th, err);
+		if (ret) {
+			cr_error_prefix(err, "process %d", p->vpid);
+			return ret;
+		}
+		c->stats.threads++;
+	}
+	return 0;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cr_checkpoint_work.c - one checkpoint from check to commit, in the helper */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands/cr_checkpoint.h"
+
+struct job {
+	const struct options *o;
+	int lifeline;
+	struct timespec begin;
+	const char *why; /* it was given up */
+};
+
+static double since(const struct timespec *t0)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)(t.tv_sec - t0->tv_sec) +
+	       (double)(t.tv_nsec - t0->tv_nsec) / 1e9;
+}
+
+static bool cancelled(void *arg)
+{
+	struct job *j = arg;
+	struct pollfd p = {.fd = j->lifeline, .events = POLLIN};
+
+	if (j->o->timeout > 0 && since(&j->begin) > j->o->timeout)
+		j->why = "the time is over";
+	else if (poll(&p, 1, 0) > 0)
+		j->why = "interrupted";
+	return j->why != NULL;
+}
+
+static void report(const char *line, void *arg)
+{
+	struct job *j = arg;
+
+	if (!j->o->quiet)
+		fprintf(stderr, "cr_checkpoint: %s\n", line);
+}
+
+static int check(struct job *j, struct cr_capture *c, struct cr_error *err)
+{
+	int n = cr_capture_check(c, report, j, err);
+
+	if (n < 0)
+		return n;
+	if (n == 0)
+		return 0;
+	return cr_error_set(err, -ENOTSUP,
+			    "%d thing%s in the way (see above); nothing was "
+			    "stopped", n, n == 1 ? " stands" : "s stand");
+}
+
+static int create_writer(struct job *j, struct cr_writer **w,
+			 struct cr_error *err)
+{
+	const struct cr_writer_options opt = {.codec = CR_CODEC_NONE,
+					      .fsync = j->o->fsync};
+
+	if (j->o->fd >= 0)
+		return cr_writer_create_fd(w, j->o->fd, &opt, err);
+	if (j->o->existing == EXISTING_REFUSE && !access(j->o->path, F_OK))
+		return cr_error_set(err, -EEXIST, "%s exists", j->o->path);
+	return cr_writer_create(w, j->o->path, &opt, err);
+}
+
+/* The old file gets a second name; the new one then takes the first. */
+static int back_up(struct job *j, struct cr_error *err)
+{
+	if (j->o->fd >= 0 || j->o->existing != EXISTING_BACKUP)
+		return 0;
+	if (unlink(j->o->backup) && errno != ENOENT)
+		return cr_error_set(err, -errno, "%s: %s", j->o->backup,
+				    strerror(errno));
+	if (link(j->o->path, j->o->backup) && errno != ENOENT)
+		return cr_error_set(err, -errno, "backup %s: %s",
+				    j->o->backup, strerror(errno));
+	return 0;
+}
+
+static int take(struct job *j, struct cr_capture *c, struct cr_writer *w,
+		struct cr_error *err)
+{
+	bool first = j->o->signal != 0;
+	int ret;
+
+	ret = cr_capture_request(c, err);
+	if (!ret)
+		ret = cr_capture_snapshot(c, err);
+	/* Nothing is killed for a checkpoint that is not complete. */
+	if (!ret && !first)
+		ret = cr_capture_resume(c, err);
+	if (!ret)
+		ret = back_up(j, err);
+	if (!ret && cancelled(j))
+		ret = -ECANCELED;
+	if (!ret)
+		ret = cr_capture_store(c, w, err);
+	if (!ret && first)
+		ret = cr_capture_resume(c, err);
+	return ret;
+}
+
+static void show_times(const struct options *o, const struct cr_capture *c)
+{
+	const struct cr_capture_stats *s = cr_capture_stats(c);
+
+	printf("cr_checkpoint: %u process%s, %u thread%s, %llu bytes%s%s\n",
+	       s->processes, s->processes == 1 ? "" : "es", s->threads,
+	       s->threads == 1 ? "" : "s", (unsigned long long)s->bytes,
+	       o->fd < 0 ? " in " : "", o->path);
+	printf("  callbacks %.6f s\n  stopped   %.6f s (snapshot %.6f s)\n"
+	       "  store     %.6f s\n",
+	       s->callbacks_s, s->stop_s, s->snapshot_s, s->store_s);
+}
+
+int work(const struct options *o, int lifeline, int *code)
+{
+	struct job j = {.o = o, .lifeline = lifeline};
+	struct cr_capture_options opt = {
+		.scope = o->scope,
+		.target = o->target,
+		.timeout = o->timeout,
+		.afterwards = o->signal,
+		.snapshot = o->snapshot,
+		.dest = o->fd < 0 ? o->path : NULL,
+		.cancelled = cancelled,
+		.cancelled_arg = &j,
+	};
+	struct cr_capture *c = NULL;
+	struct cr_writer *w = NULL;
+	struct cr_error err = {0};
+	int ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &j.begin);
+	ret = cr_capture_create(&c, &opt, &err);
+	if (!ret)
+		ret = check(&j, c, &err);
+	if (!ret && !o->check_only) {
+		ret = create_writer(&j, &w, &err);
+		if (!ret)
+			ret = take(&j, c, w, &err);
+	}
+	if (!ret && o->verbose && !o->check_only)
+		show_times(o, c);
+	cr_writer_destroy(w);
+	cr_capture_destroy(c);
+	if (ret && !o->quiet)
+		fprintf(stderr, "cr_checkpoint: %s\n",
+			j.why ? j.why : err.text);
+	*code = ret < 0 ? -ret : ret;
+	return ret ? 1 : 0;
+}
