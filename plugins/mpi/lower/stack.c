@@ -16,6 +16,7 @@
 
 #define STACK_SIZE (8UL << 20)
 #define AUXV_MAX 64
+#define LIBRARY_PATH "LD_LIBRARY_PATH="
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
@@ -185,15 +186,43 @@ static bool leaves_orted_alone(char *const envp[])
 	return false;
 }
 
-/* Pushes the environment, its addresses into env (room enough). */
-static int push_environment(struct stack *s, char *const envp[], char **env)
+/*
+ * LD_LIBRARY_PATH with the library's own directory last: what it needs may
+ * have been found by the program's run path.
+ */
+static char *push_library_path(struct stack *s, const char *given,
+			       const char *library)
 {
+	const char *slash = library ? strrchr(library, '/') : NULL;
+	char *text, *at;
+
+	if (!slash)
+		return given ? push(s, given) : push(s, LIBRARY_PATH);
+	if (asprintf(&text, "%s%s%.*s", given ? given : LIBRARY_PATH,
+		     given && given[strlen(LIBRARY_PATH)] ? ":" : "",
+		     (int)(slash - library), library) < 0)
+		return NULL;
+	at = push(s, text);
+	free(text);
+	return at;
+}
+
+/* Pushes the environment, its addresses into env (room enough). */
+static int push_environment(struct stack *s, char *const envp[],
+			    const char *library, char **env)
+{
+	const char *library_path = NULL;
 	char link[64];
 	size_t i;
 
-	for (i = 0; envp[i]; i++)
-		if (is_wanted(envp[i]) && !(*env++ = push(s, envp[i])))
+	for (i = 0; envp[i]; i++) {
+		if (begins_with(envp[i], LIBRARY_PATH, strlen(LIBRARY_PATH)))
+			library_path = envp[i];
+		else if (is_wanted(envp[i]) && !(*env++ = push(s, envp[i])))
 			return -E2BIG;
+	}
+	if (!(*env++ = push_library_path(s, library_path, library)))
+		return -E2BIG;
 	if (!leaves_orted_alone(envp) && !(*env++ = push(s, singleton)))
 		return -E2BIG;
 	for (i = 0; i < sizeof(put_in) / sizeof(put_in[0]); i++)
@@ -216,7 +245,8 @@ static int fill(struct stack *s, const struct cr_elf *ld,
 	size_t argc, i, words;
 	int rc;
 
-	rc = push_environment(s, envp, env);
+	/* ld.so, lh_main, library */
+	rc = push_environment(s, envp, argv[2], env);
 	if (rc)
 		return rc;
 	for (argc = 0; argv[argc]; argc++)
@@ -266,7 +296,7 @@ int cr_stack_make(const struct cr_elf *ld, const char *const argv[],
 				    strerror((int)-base));
 	s.base = (char *)base;
 	s.top = s.base + STACK_SIZE - 64;
-	env = calloc(count(envp) + sizeof(put_in) / sizeof(put_in[0]) + 3,
+	env = calloc(count(envp) + sizeof(put_in) / sizeof(put_in[0]) + 4,
 		     sizeof(*env));
 	if (!env)
 		return cr_error_set(err, -ENOMEM, "out of memory");
