@@ -178,6 +178,7 @@ static int enter_outermost(bool wait)
 	rc = gate_enter(wait, interrupted ? 0 : COURTESY_MS);
 	if (!rc)
 		cr_self->depth = 1;
+	atomic_signal_fence(memory_order_seq_cst);
 	cr_self->at_gate = interrupted;
 	return rc;
 }

@@ -10,7 +10,8 @@
  *	round.c     the callbacks of one request, in both contexts
  *	info.c      what callbacks may ask
  *	ask.c       cr_request_checkpoint() and what belongs to it
- *	spawn.c     starts the command for it
+ *	ask_run.c   the command that serves it
+ *	spawn.c     starts it outside the program
  *
  * One mutex, the registry's, guards everything that is not atomic; it is
  * held only by cr_registry_lock(), which blocks signals, and never while

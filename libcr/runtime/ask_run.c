@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ask_run.c - from the arguments of a request to the command that serves it */
+#include "runtime/ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "runtime/spawn.h"
+
+#define DEST_FD 3
+#define RESULT_FD 4
+#define MAX_ARGS 20
+
+#define KNOWN_FLAGS                                                     \
+	(CR_CHKPT_PROHIBIT_SELF | CR_CHKPT_PTRACED_SKIP |               \
+	 CR_CHKPT_PTRACED_ALLOW | CR_CHKPT_PTRACER_SKIP |               \
+	 CR_CHKPT_ASYNC_ERR | CR_CHKPT_DUMP_ALL)
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], line[256];
+	pid_t parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f) &&
+	       sscanf(line, "PPid: %d", &parent) != 1)
+		;
+	fclose(f);
+	return parent;
+}
+
+static bool includes_self(cr_scope_t scope, pid_t target)
+{
+	pid_t pid;
+
+	switch (scope) {
+	case CR_SCOPE_PROC:
+		return target == getpid();
+	case CR_SCOPE_PGRP:
+		return target == getpgrp();
+	case CR_SCOPE_SESS:
+		return target == getsid(0);
+	default:
+		for (pid = getpid(); pid > 0; pid = parent_of(pid))
+			if (pid == target)
+				return true;
+		return false;
+	}
+}
+
+static pid_t target_of(const cr_checkpoint_args_t *args)
+{
+	if (args->cr_target)
+		return args->cr_target;
+	if (args->cr_scope == CR_SCOPE_PGRP)
+		return getpgrp();
+	return args->cr_scope == CR_SCOPE_SESS ? getsid(0) : getpid();
+}
+
+int cr_ask_check(const cr_checkpoint_args_t *args)
+{
+	pid_t target = target_of(args);
+	int mode;
+
+	if (args->cr_scope > CR_SCOPE_TREE || target < 0 ||
+	    args->cr_signal < 0 || args->cr_signal > SIGRTMAX ||
+	    args->cr_flags & ~KNOWN_FLAGS)
+		return -EINVAL;
+	if (args->cr_fd != CR_DEST_CWD) {
+		mode = fcntl(args->cr_fd, F_GETFL);
+		if (mode < 0 || (mode & O_ACCMODE) == O_RDONLY)
+			return -EBADF;
+	}
+	/* a session may have lost the process that it is named after */
+	if (args->cr_scope != CR_SCOPE_SESS &&
+	    kill(args->cr_scope == CR_SCOPE_PGRP ? -target : target, 0))
+		return -errno;
+	if ((args->cr_flags & CR_CHKPT_PROHIBIT_SELF) &&
+	    includes_self(args->cr_scope, target))
+		return -EDEADLK;
+	return 0;
+}
+
+/* Ours, but without libraries for the program and with RESULT_FD told. */
+static char **environment(char *result, bool have_result)
+{
+	size_t n = 0, i;
+	char **env;
+
+	while (environ && environ[n])
+		n++;
+	env = malloc((n + 2) * sizeof(*env));
+	if (!env)
+		return NULL;
+	for (i = n = 0; environ && environ[i]; i++)
+		if (strncmp(environ[i], "LD_PRELOAD=", 11) &&
+		    strncmp(environ[i], "CR_RESULT_FD=", 13))
+			env[n++] = environ[i];
+	if (have_result)
+		env[n++] = result;
+	env[n] = NULL;
+	return env;
+}
+
+struct words {
+	char text[8][32];
+	char *argv[MAX_ARGS];
+	int n, used;
+};
+
+static void add(struct words *w, const char *arg)
+{
+	w->argv[w->n++] = (char *)arg;
+}
+
+static void add_number(struct words *w, const char *option, long number)
+{
+	char *text = w->text[w->used++];
+
+	snprintf(text, sizeof(w->text[0]), "%ld", number);
+	add(w, option);
+	add(w, text);
+}
+
+static void command_line(struct words *w, const cr_checkpoint_args_t *args,
+			 const char *path)
+{
+	static const char *const scope[] = { "--pid", "--pgid", "--sid",
+					     "--tree" };
+	static const struct {
+		int flag;
+		const char *option;
+	} flags[] = {
+		{ CR_CHKPT_PTRACED_SKIP, "--ptraced-skip" },
+		{ CR_CHKPT_PTRACED_ALLOW, "--ptraced-allow" },
+		{ CR_CHKPT_PTRACER_SKIP, "--ptracer-skip" },
+		{ CR_CHKPT_DUMP_EXEC, "--save-exe" },
+		{ CR_CHKPT_DUMP_PRIVATE, "--save-private" },
+		{ CR_CHKPT_DUMP_SHARED, "--save-shared" },
+	};
+	size_t i;
+
+	add(w, "cr_checkpoint");
+	add(w, scope[args->cr_scope]);
+	for (i = 0; i < sizeof(flags) / sizeof(*flags); i++)
+		if (args->cr_flags & flags[i].flag)
+			add(w, flags[i].option);
+	if (args->cr_signal)
+		add_number(w, "-S", args->cr_signal);
+	if (args->cr_timeout)
+		add_number(w, "-t", args->cr_timeout);
+	if (path) {
+		add(w, "-f");
+		add(w, path);
+	} else if (args->cr_fd == CR_DEST_CWD) {
+		add(w, "-c");
+	} else {
+		add_number(w, "-F", DEST_FD);
+	}
+	add_number(w, "--", target_of(args));
+	add(w, NULL);
+}
+
+/* The installed one; tests and build trees may name another place. */
+static void command_path(char *path, size_t size)
+{
+	const char *dir = NULL;
+
+	if (!getauxval(AT_SECURE))
+		dir = getenv("CR_BINDIR");
+	snprintf(path, size, "%s/cr_checkpoint", dir ? dir : CR_BINDIR);
+}
+
+int cr_ask_run(const cr_checkpoint_args_t *args, const char *path, int log,
+	       int result)
+{
+	char told[32], command[4096];
+	struct words words = { 0 };
+	struct cr_spawn spawn;
+	int null, rc;
+	char **env;
+
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return -errno;
+	snprintf(told, sizeof(told), "CR_RESULT_FD=%d", RESULT_FD);
+	env = environment(told, result >= 0);
+	command_path(command, sizeof(command));
+	command_line(&words, args, path);
+	spawn = (struct cr_spawn){
+		.path = command,
+		.argv = words.argv,
+		.envp = env,
+		.fd = { null, log >= 0 ? log : null, log >= 0 ? log : null,
+			!path && args->cr_fd >= 0 ? args->cr_fd : -1, result },
+	};
+	rc = env ? cr_spawn(&spawn) : -ENOMEM;
+	free(env);
+	close(null);
+	return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* spawn.h - start a command that is no child of the program */
+#ifndef CR_SPAWN_H
+#define CR_SPAWN_H
+
+#include <sys/types.h>
+
+#define CR_SPAWN_FDS 5
+
+struct cr_spawn {
+	const char *path;
+	char *const *argv, *const *envp;
+	int fd[CR_SPAWN_FDS]; /* what becomes 0, 1, ...; -1: closed */
+};
+
+/*
+ * Starts it in a session of its own as an orphan: the program gets no child,
+ * no SIGCHLD and no copy of its memory.  It may trace this process where
+ * Yama restricts that.  Its id, or -errno (also that of execve).
+ */
+pid_t cr_spawn(const struct cr_spawn *spawn);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_ask.c - requests from inside, served by a script in place of the command */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "program.h"
+
+static char dir[] = "/tmp/test_ask.XXXXXX";
+static char script[sizeof(dir) + 32];
+
+/* What "cr_checkpoint" does. */
+static void command_is(const char *text)
+{
+	FILE *f = fopen(script, "we");
+
+	CHECK(f && fprintf(f, "#!/bin/sh\n%s\n", text) > 0 && !fclose(f));
+	CHECK(!chmod(script, 0755));
+}
+
+static void child_handler(int signo)
+{
+	note('C');
+}
+
+static void start(void)
+{
+	signal(SIGCHLD, child_handler);
+	CHECK(!setenv("CR_BINDIR", dir, 1));
+	CHECK(!setenv("LD_PRELOAD", "", 1));
+	CHECK(cr_init() >= 0);
+}
+
+/* Nothing of a request is left with the program. */
+static void no_trace(void)
+{
+	int fd;
+
+	CHECK(waitpid(-1, NULL, __WALL) == -1 && errno == ECHILD);
+	CHECK(shared->log[0] == '\0');
+	for (fd = 900; fd < 910; fd++)
+		CHECK(fcntl(fd, F_GETFD) == -1);
+}
+
+static void options_program(void)
+{
+	cr_checkpoint_args_t args;
+	cr_checkpoint_handle_t h;
+	char log[512], want[512];
+	int fd = memfd_create("dest", 0);
+
+	start();
+	command_is("echo \"$0 $*\"; echo ${LD_PRELOAD-unset}; "
+		   "echo dest >&3;"
+		   "ls /proc/$$/fd | tr '\\n' ' ' >&2;"
+		   "echo 0 >&$CR_RESULT_FD");
+	CHECK(!cr_initialize_checkpoint_args_t(&args));
+	args.cr_scope = CR_SCOPE_PROC;
+	args.cr_fd = fd;
+	args.cr_signal = SIGTERM;
+	args.cr_timeout = 60;
+	args.cr_flags = CR_CHKPT_PTRACED_SKIP | CR_CHKPT_DUMP_ALL;
+	CHECK(!cr_request_checkpoint(&args, &h));
+	CHECK(cr_wait_checkpoint(&h, NULL) == 1);
+	snprintf(want, sizeof(want),
+		 "%s --pid --ptraced-skip --save-exe --save-private "
+		 "--save-shared -S 15 -t 60 -F 3 -- %d\nunset\n",
+		 script, getpid());
+	CHECK(cr_log_checkpoint(&h, 0, NULL) > (int)strlen(want));
+	CHECK(cr_log_checkpoint(&h, sizeof(log), log) > 0);
+	if (strncmp(log, want, strlen(want)))
+		fprintf(stderr, "log: %s\n", log);
+	CHECK(!strncmp(log, want, strlen(want)));
+	/* standard ones, destination, result, and the shell's script */
+	CHECK(!strcmp(log + strlen(want), "0 1 10 2 3 4 "));
+	CHECK(!cr_reap_checkpoint(&h) && !h);
+	CHECK(lseek(fd, 0, SEEK_END) == 5);
+	no_trace();
+}
+
+static void test_options(void **state)
+{
+	program_end(program_start(options_program));
+}
+
+static int refused(cr_checkpoint_args_t args)
+{
+	cr_checkpoint_handle_t h;
+
+	CHECK(cr_request_checkpoint(&args, &h) == -1);
+	return errno;
+}
+
+static void refused_program(void)
+{
+	cr_checkpoint_args_t args, a;
+	cr_checkpoint_handle_t h;
+
+	start();
+	CHECK(!cr_initialize_checkpoint_args_t(&args));
+	CHECK(refused(args) == ENOENT); /* no command */
+	a = args, a.cr_version++;
+	CHECK(refused(a) == CR_EVERSION);
+	a = args, a.cr_flags = CR_CHKPT_PROHIBIT_SELF;
+	CHECK(refused(a) == EDEADLK);
+	a.cr_target = getppid();
+	CHECK(refused(a) == EDEADLK); /* its tree */
+	a = args, a.cr_target = 0x3ffffff;
+	CHECK(refused(a) == ESRCH);
+	a = args, a.cr_fd = 77;
+	CHECK(refused(a) == EBADF);
+	a.cr_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CHECK(refused(a) == EBADF);
+	close(a.cr_fd);
+	a = args, a.cr_flags = 0x40000;
+	CHECK(refused(a) == EINVAL);
+	a = args, a.cr_fd = 77, a.cr_flags = CR_CHKPT_ASYNC_ERR;
+	CHECK(!cr_request_checkpoint(&a, &h));
+	CHECK(cr_poll_checkpoint(&h, NULL) == CR_POLL_CHKPT_ERR_POST);
+	CHECK(errno == EBADF);
+	h = NULL;
+	CHECK(cr_poll_checkpoint(&h, NULL) == CR_POLL_CHKPT_ERR_PRE);
+	CHECK(errno == EINVAL);
+	no_trace();
+}
+
+static void test_refused(void **state)
+{
+	program_end(program_start(refused_program));
+}
+
+static void results_program(void)
+{
+	struct timeval soon = { 0, 50000 };
+	cr_checkpoint_args_t args;
+	cr_checkpoint_handle_t h;
+	char *msg;
+
+	start();
+	CHECK(!cr_initialize_checkpoint_args_t(&args));
+	command_is("echo why; echo 2354 >&$CR_RESULT_FD"); /* CR_ETEMPFAIL */
+	CHECK(!cr_request_checkpoint(&args, &h));
+	CHECK(cr_poll_checkpoint_msg(&h, NULL, &msg) == CR_POLL_CHKPT_ERR_POST);
+	CHECK(errno == CR_ETEMPFAIL && !strcmp(msg, "why\n") && !h);
+	free(msg);
+	command_is("kill -9 $$");
+	CHECK(!cr_request_checkpoint(&args, &h));
+	CHECK(cr_poll_checkpoint(&h, NULL) == CR_POLL_CHKPT_ERR_POST);
+	CHECK(errno == EIO);
+	/* slow, and it closes its output before */
+	command_is("exec >&- 2>&-; while [ ! -e $0.go ]; do sleep 0.01; done;"
+		   "rm $0.go; echo 0 >&$CR_RESULT_FD");
+	CHECK(!cr_request_checkpoint(&args, &h));
+	CHECK(cr_reap_checkpoint(&h) == -1 && errno == EAGAIN);
+	CHECK(cr_poll_checkpoint_msg(&h, &soon, &msg) == 0);
+	strcat(script, ".go");
+	CHECK(close(open(script, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
+	script[strlen(script) - 3] = '\0';
+	CHECK(cr_poll_checkpoint_msg(&h, NULL, &msg) == 1 && !msg);
+	no_trace();
+}
+
+static void test_results(void **state)
+{
+	program_end(program_start(results_program));
+}
+
+static struct cr_control *own_control(void)
+{
+	struct cr_control *copy = malloc(sizeof(*copy));
+	uint64_t addr;
+
+	CHECK(copy && !cr_control_read(getpid(), &addr, copy, NULL));
+	free(copy);
+	return (struct cr_control *)(uintptr_t)addr;
+}
+
+/* What restore does, as far as a request can see it. */
+static void restart_self(void)
+{
+	int fd;
+
+	for (fd = 900; fd < 910; fd++)
+		close(fd);
+	own_control()->restarts++;
+}
+
+static void restarted_program(void)
+{
+	cr_checkpoint_args_t args;
+	cr_checkpoint_handle_t h;
+
+	start();
+	CHECK(!cr_initialize_checkpoint_args_t(&args));
+	command_is("sleep 1");
+	CHECK(!cr_request_checkpoint(&args, &h));
+	CHECK(own_control()->omit_fd[900 / 64] >> (900 % 64) & 3);
+	restart_self();
+	CHECK(cr_poll_checkpoint(&h, NULL) == CR_POLL_CHKPT_ERR_POST);
+	CHECK(errno == CR_ERESTARTED);
+	no_trace();
+}
+
+static void test_restarted(void **state)
+{
+	program_end(program_start(restarted_program));
+}
+
+static void deprecated_program(void)
+{
+	int fd = memfd_create("dest", 0);
+	cr_client_id_t id;
+
+	start();
+	id = cr_init();
+	command_is("echo $* >> ${0%/*}/out;"
+		   "[ -z \"$CR_RESULT_FD\" ] || echo 0 >&$CR_RESULT_FD");
+	CHECK(cr_request() == 0);
+	CHECK(cr_request_file("/a/file") == 0);
+	CHECK(cr_request_fd(fd) == 0);
+	CHECK(cr_request_fd(77) == -1 && errno == EBADF);
+	CHECK(!cr_enter_cs(id));
+	CHECK(cr_request_file("/a/later") == 0); /* does not wait */
+	CHECK(!cr_leave_cs(id));
+	no_trace();
+	stage(1);
+	wait_go(1);
+}
+
+static void test_deprecated(void **state)
+{
+	pid_t pid = program_start(deprecated_program);
+	char command[256];
+	int i;
+
+	wait_stage(1);
+	snprintf(command, sizeof(command),
+		 "printf '%%s\\n' '--pid -c -- %d' '--pid -f /a/file -- %d' "
+		 "'--pid -F 3 -- %d' '--pid -f /a/later -- %d' |"
+		 "cmp -s - %s/out",
+		 pid, pid, pid, pid, dir);
+	for (i = 0; i < LIMIT_MS / 50 && system(command); i++)
+		sleep_ms(50);
+	assert_int_equal(system(command), 0);
+	atomic_store(&shared->go, 1);
+	program_end(pid);
+}
+
+static int group_setup(void **state)
+{
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(script, sizeof(script), "%s/cr_checkpoint", dir);
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	char path[sizeof(dir) + 8];
+
+	snprintf(path, sizeof(path), "%s/out", dir);
+	unlink(path);
+	unlink(script);
+	return rmdir(dir);
+}
+
+static int setup(void **state)
+{
+	unlink(script);
+	return program_setup(state);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, program_teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_options),   T(test_refused),    T(test_results),
+		T(test_restarted), T(test_deprecated),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
