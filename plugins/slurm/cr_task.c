@@ -141,7 +141,6 @@ static void task_batch(char **argv)
 		strcpy(m.world, generation);
 		cr_task_refill(generation);
 		setenv("CR_RESTART_GENERATION", generation, 1);
-		cr_task_say("restarting from %s", generation);
 	} else {
 		cr_task_script(argv);
 	}

@@ -176,5 +176,8 @@ void cr_task_refill(const char *generation)
 	for (size_t i = 0; stdio && i < json_object_array_length(stdio); i++)
 		task_refill_one(generation,
 				json_object_array_get_idx(stdio, i));
+	/* messages of a failing restart go behind that, not over it */
+	lseek(STDOUT_FILENO, 0, SEEK_END);
+	lseek(STDERR_FILENO, 0, SEEK_END);
 	json_object_put(m);
 }
