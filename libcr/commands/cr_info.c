@@ -51,15 +51,14 @@ static void count(struct info *in)
 {
 	const struct cr_image *img = in->img;
 
-	in->spaces = info_alloc(img->n_mms + img->n_shms + 1,
-				sizeof(*in->spaces));
+	in->spaces =
+		info_alloc(img->n_mms + img->n_shms + 1, sizeof(*in->spaces));
 	for (size_t i = 0; i < img->n_mms; i++)
 		for (size_t k = 0; k < img->mms[i].n_areas; k++) {
 			const struct cr_area *area = &img->mms[i].areas[k];
 
 			if (area->kind != CR_AREA_VSYSCALL)
-				in->spaces[i].mapped +=
-					area->end - area->start;
+				in->spaces[i].mapped += area->end - area->start;
 		}
 	for (size_t i = 0; i < img->n_shms; i++)
 		in->spaces[img->n_mms + i].mapped = img->shms[i].size;
@@ -115,8 +114,8 @@ static bool has_pid(const struct info *in)
 static void show(const struct info *in, const struct options *opt)
 {
 	static void (*const print[])(const struct info *) = {
-		info_print_summary, info_print_tree, info_print_memory,
-		info_print_files, info_print_threads,
+		info_print_summary, info_print_tree,	info_print_memory,
+		info_print_files,   info_print_threads,
 	};
 	const char *gap = "";
 
@@ -194,8 +193,8 @@ static void parse(int argc, char **argv, struct options *opt)
 		{ NULL, 0, NULL, 0 },
 	};
 
-	for (int c; (c = getopt_long(argc, argv, "tmfTap:", options, NULL)) !=
-		    -1;)
+	for (int c;
+	     (c = getopt_long(argc, argv, "tmfTap:", options, NULL)) != -1;)
 		switch (c) {
 		case 't':
 			opt->parts |= PART_TREE;

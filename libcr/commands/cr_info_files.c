@@ -51,8 +51,8 @@ static void print_fds(const struct info *in, const struct cr_process *p)
 		       in->img->procs[p->fds_of].pid);
 		return;
 	}
-	printf("  %5s %-9s %-4s %12s %4s  %s\n", "FD", "KIND", "MODE",
-	       "OFFSET", "FILE", "WHAT");
+	printf("  %5s %-9s %-4s %12s %4s  %s\n", "FD", "KIND", "MODE", "OFFSET",
+	       "FILE", "WHAT");
 	for (size_t i = 0; i < p->n_fds; i++) {
 		const struct cr_fd *fd = &p->fds[i];
 		const struct cr_file *file = &in->img->files[fd->file];

@@ -42,9 +42,8 @@ void info_json_string(struct json_object *to, const char *key, const char *s)
 void info_json_index(struct json_object *to, const char *key, uint32_t index)
 {
 	json_object_object_add(to, key,
-			       index == CR_NONE ?
-				       NULL :
-				       json_object_new_int64(index));
+			       index == CR_NONE ? NULL
+						: json_object_new_int64(index));
 }
 
 struct json_object *info_json_array(struct json_object *to, const char *key)
@@ -215,9 +214,8 @@ void info_print_json(const struct info *in)
 	info_json_processes(in, root);
 	add_memory(in, root);
 	add_files(in, root);
-	puts(json_object_to_json_string_ext(root,
-					    JSON_C_TO_STRING_PRETTY |
-						    JSON_C_TO_STRING_SPACED |
-						    JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(
+		root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			      JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(root);
 }

@@ -5,8 +5,8 @@
 
 #include "commands/cr_info_json.h"
 
-static void add_ids(struct json_object *o, const char *key,
-		    const uint32_t *ids, size_t n)
+static void add_ids(struct json_object *o, const char *key, const uint32_t *ids,
+		    size_t n)
 {
 	struct json_object *array = info_json_array(o, key);
 
@@ -105,9 +105,9 @@ static void add_rlimits(struct json_object *o, const struct cr_process *p)
 		for (size_t k = 0; k < 2; k++)
 			json_object_object_add(
 				limit, keys[k],
-				pair[k] == UINT64_MAX ?
-					NULL :
-					json_object_new_uint64(pair[k]));
+				pair[k] == UINT64_MAX
+					? NULL
+					: json_object_new_uint64(pair[k]));
 	}
 }
 

@@ -105,7 +105,8 @@ void info_print_memory(const struct info *in)
 	free(shown);
 	if (!img->n_shms)
 		return;
-	printf("%sShared memory\n  %6s %11s %11s\n", gap, "NUMBER", "SIZE", "STORED");
+	printf("%sShared memory\n  %6s %11s %11s\n", gap, "NUMBER", "SIZE",
+	       "STORED");
 	for (size_t i = 0; i < img->n_shms; i++)
 		printf("  %6zu %11s %11s\n", i,
 		       info_size(img->shms[i].size).text,

@@ -23,8 +23,8 @@ void *info_alloc(size_t n, size_t size)
 
 struct info_size info_size(uint64_t bytes)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB",
-					     "PiB", "EiB" };
+	static const char *const units[] = { "KiB", "MiB", "GiB",
+					     "TiB", "PiB", "EiB" };
 	double value = (double)bytes / 1024;
 	struct info_size size;
 	size_t unit = 0;
@@ -41,10 +41,9 @@ struct info_size info_size(uint64_t bytes)
 	return size;
 }
 
-#define WORD(words, i) \
-	((i) < sizeof(words) / sizeof((words)[0]) && (words)[i] ? \
-		 (words)[i] :                                    \
-		 "?")
+#define WORD(words, i)                                                         \
+	((i) < sizeof(words) / sizeof((words)[0]) && (words)[i] ? (words)[i]   \
+								: "?")
 
 const char *info_process_kind(uint32_t kind)
 {
@@ -103,8 +102,9 @@ const char *info_scope(uint32_t scope)
 
 const char *info_policy(uint32_t policy)
 {
-	static const char *const words[] = { "other", "fifo", "rr", "batch",
-					     NULL, "idle", "deadline" };
+	static const char *const words[] = { "other",	"fifo", "rr",
+					     "batch",	NULL,	"idle",
+					     "deadline" };
 
 	return WORD(words, policy);
 }
@@ -162,8 +162,8 @@ static size_t utf8_length(const uint8_t *s)
 		c = c << 6 | (s[i] & 0x3f);
 	}
 	/* Overlong forms, surrogates, and what lies beyond Unicode. */
-	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) ||
-	    c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff ||
+	    (c >= 0xd800 && c < 0xe000))
 		return 0;
 	/* C1 control characters steer terminals as well. */
 	return c < 0xa0 ? 0 : n;

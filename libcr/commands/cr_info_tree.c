@@ -51,8 +51,8 @@ void info_print_summary(const struct info *in)
 	print_line("on", img->hostname);
 	print_line("kernel", img->kernel);
 	print_line("by", img->creator);
-	printf("  %-10s %s of %" PRId32 "\n", "request",
-	       info_scope(img->scope), img->root_pid);
+	printf("  %-10s %s of %" PRId32 "\n", "request", info_scope(img->scope),
+	       img->root_pid);
 	printf("  %-10s %s mapped, %s in the file", "memory",
 	       info_size(in->total.mapped).text,
 	       info_size(in->total.pages).text);
@@ -193,8 +193,7 @@ static void print_process(const struct tree *tree, size_t i)
 	printf(" %11s %11s  ", space ? info_size(space->mapped).text : "-",
 	       space ? info_size(space->pages).text : "-");
 	used += print_branch(tree, i, false);
-	print_command(tree, p,
-		      tree->width > used ? tree->width - used : 0);
+	print_command(tree, p, tree->width > used ? tree->width - used : 0);
 	print_threads(tree, i);
 }
 

@@ -46,13 +46,13 @@ static const char *area_fault(const struct cr_image *img,
 	if (area->offset > INT64_MAX - len)
 		return "its offset is out of range";
 	if (of_file != (area->file != CR_NONE))
-		return of_file ? "it names no file" :
-				 "it names a file, but has none";
+		return of_file ? "it names no file"
+			       : "it names a file, but has none";
 	if (of_file && area->file >= img->n_mapped)
 		return "the file it names is not in the list";
 	if (of_shm != (area->shm != CR_NONE))
-		return of_shm ? "it names no shared memory" :
-				"it names shared memory, but has none";
+		return of_shm ? "it names no shared memory"
+			      : "it names shared memory, but has none";
 	if (of_shm && area->shm >= img->n_shms)
 		return "the shared memory it names is not in the list";
 	if (of_shm && area->offset + len > shm_pages_end(&img->shms[area->shm]))

@@ -240,12 +240,11 @@ int cr_check_processes(const struct cr_image *img, struct cr_error *err)
 		for (size_t k = 0; k < p->n_threads; k++) {
 			fault = thread_fault(p, &p->threads[k]);
 			if (fault)
-				return cr_error_set(err, -EINVAL,
-						    "process %zu (pid %" PRId32
-						    "), thread %zu (%" PRId32
-						    "): %s",
-						    i, p->pid, k,
-						    p->threads[k].tid, fault);
+				return cr_error_set(
+					err, -EINVAL,
+					"process %zu (pid %" PRId32
+					"), thread %zu (%" PRId32 "): %s",
+					i, p->pid, k, p->threads[k].tid, fault);
 		}
 	}
 	rc = check_unique(img, err);

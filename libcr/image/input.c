@@ -23,10 +23,10 @@ static int open_spool(void)
 	const char *const dirs[] = { tmpdir, "/var/tmp", "/tmp" };
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		int fd = dirs[i] && *dirs[i] ?
-				 open(dirs[i], O_RDWR | O_TMPFILE | O_CLOEXEC,
-				      0600) :
-				 -1;
+		int fd = dirs[i] && *dirs[i]
+				 ? open(dirs[i], O_RDWR | O_TMPFILE | O_CLOEXEC,
+					0600)
+				 : -1;
 
 		if (fd >= 0)
 			return fd;
@@ -89,8 +89,7 @@ static int spool(struct cr_input *in, int from, struct cr_error *err)
 			continue;
 		if (!in->size && fill >= CR_FORMAT_MAGIC_SIZE &&
 		    memcmp(buf, CR_FORMAT_MAGIC, CR_FORMAT_MAGIC_SIZE)) {
-			rc = cr_error_set(err, -EINVAL,
-					  "not a context file");
+			rc = cr_error_set(err, -EINVAL, "not a context file");
 			break;
 		}
 		rc = write_all(in->fd, buf, fill);

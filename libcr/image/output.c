@@ -24,7 +24,7 @@ struct cr_output {
 	bool regular; /* a file, not a stream */
 	bool fsync;
 	bool exclusive;
-	char *path;   /* the name in the end; NULL: a descriptor was given */
+	char *path; /* the name in the end; NULL: a descriptor was given */
 	char *backup;
 	char *temp; /* name that exists and is to be removed, or NULL */
 	int dirfd;
@@ -183,8 +183,7 @@ static struct cr_output *output_new(const struct cr_writer_options *opt)
 }
 
 int cr_output_open_fd(struct cr_output **out, int fd,
-		      const struct cr_writer_options *opt,
-		      struct cr_error *err)
+		      const struct cr_writer_options *opt, struct cr_error *err)
 {
 	struct cr_output *o = output_new(opt);
 	struct stat st;
@@ -205,8 +204,8 @@ int cr_output_open_fd(struct cr_output **out, int fd,
 		goto error;
 	}
 	o->regular = S_ISREG(st.st_mode);
-	if (o->regular && (flags & O_APPEND ? st.st_size :
-					      lseek(fd, 0, SEEK_CUR)) != 0) {
+	if (o->regular &&
+	    (flags & O_APPEND ? st.st_size : lseek(fd, 0, SEEK_CUR)) != 0) {
 		rc = cr_error_set(err, -EINVAL,
 				  "descriptor %d is not at the beginning of "
 				  "its file",
@@ -234,9 +233,8 @@ static char *temp_name(void)
 	char *name;
 
 	if (getrandom(r, sizeof(r), 0) != sizeof(r) ||
-	    asprintf(&name,
-		     ".incomplete-%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1],
-		     r[2], r[3], r[4], r[5], r[6], r[7]) < 0)
+	    asprintf(&name, ".incomplete-%02x%02x%02x%02x%02x%02x%02x%02x",
+		     r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]) < 0)
 		return NULL;
 	return name;
 }
@@ -263,8 +261,8 @@ static int open_file(struct cr_output *o)
 	o->temp = temp_name();
 	if (!o->temp)
 		return -ENOMEM;
-	o->fd = openat(o->dirfd, o->temp,
-		       flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	o->fd = openat(o->dirfd, o->temp, flags | O_CREAT | O_EXCL | O_NOFOLLOW,
+		       0600);
 	if (o->fd >= 0)
 		return 0;
 	free(o->temp);
@@ -282,9 +280,10 @@ static const char *base_of(const char *path)
 static int open_directory(struct cr_output *o)
 {
 	const char *base = base_of(o->path);
-	char *dir = base == o->path ? strdup(".") :
-		    base == o->path + 1 ? strdup("/") :
-		    strndup(o->path, (size_t)(base - o->path) - 1);
+	char *dir = base == o->path ? strdup(".")
+		    : base == o->path + 1
+			    ? strdup("/")
+			    : strndup(o->path, (size_t)(base - o->path) - 1);
 
 	if (!dir)
 		return -ENOMEM;

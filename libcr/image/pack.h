@@ -45,7 +45,7 @@ void cr_pack_strings(struct cr_pack *p, char ***v);
  */
 void cr_pack_array(struct cr_pack *p, void **array, size_t *n, size_t size,
 		   size_t least);
-#define CR_PACK_ARRAY(p, array, n, least) \
+#define CR_PACK_ARRAY(p, array, n, least)                                      \
 	cr_pack_array(p, (void **)&(array), &(n), sizeof(*(array)), least)
 
 /* Records that the bytes make no sense, with the place. */

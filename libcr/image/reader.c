@@ -25,8 +25,7 @@ static int unpack(struct cr_reader *r, const struct cr_section_kind *kind,
 
 	kind->pack(&p, r->img);
 	if (!p.status && p.pos != p.size)
-		cr_pack_fail(&p, -EINVAL, "%zu bytes too many",
-			     p.size - p.pos);
+		cr_pack_fail(&p, -EINVAL, "%zu bytes too many", p.size - p.pos);
 	return p.status;
 }
 
@@ -103,20 +102,18 @@ static int check_overlap(const struct cr_image *img, struct cr_error *err)
 	if (!sorted)
 		qsort(runs, img->n_runs, sizeof(*runs), compare_offsets);
 	for (size_t i = 1; i < img->n_runs && !rc; i++)
-		if (runs[i]->offset - runs[i - 1]->offset <
-		    runs[i - 1]->stored)
+		if (runs[i]->offset - runs[i - 1]->offset < runs[i - 1]->stored)
 			rc = cr_error_set(err, -EINVAL,
 					  "runs %zu and %zu share the bytes at "
 					  "%" PRIu64,
 					  runs[i - 1] - img->runs,
-					  runs[i] - img->runs,
-					  runs[i]->offset);
+					  runs[i] - img->runs, runs[i]->offset);
 	free(runs);
 	return rc;
 }
 
-static int check_runs_stored(const struct cr_reader *r, const struct cr_frame *f,
-			     struct cr_error *err)
+static int check_runs_stored(const struct cr_reader *r,
+			     const struct cr_frame *f, struct cr_error *err)
 {
 	for (size_t i = 0; i < r->img->n_runs; i++) {
 		const struct cr_run *run = &r->img->runs[i];

@@ -46,10 +46,9 @@ static int read_header(struct cr_reader *r, struct cr_frame *f,
 
 	if (r->in.size < CR_FORMAT_MAGIC_SIZE)
 		return cr_error_set(err, -EINVAL, "not a context file");
-	rc = cr_input_read(&r->in, 0, f->header,
-			   r->in.size < CR_HEADER_SIZE ? r->in.size :
-							 CR_HEADER_SIZE,
-			   err);
+	rc = cr_input_read(
+		&r->in, 0, f->header,
+		r->in.size < CR_HEADER_SIZE ? r->in.size : CR_HEADER_SIZE, err);
 	if (rc)
 		return rc;
 	if (memcmp(h, CR_FORMAT_MAGIC, CR_FORMAT_MAGIC_SIZE))
@@ -131,8 +130,8 @@ static bool name_fine(const char name[CR_SECTION_NAME_SIZE])
 		      (c >= '0' && c <= '9')))
 			return false;
 	}
-	return n && all_zero((const uint8_t *)name + n,
-			     CR_SECTION_NAME_SIZE - n);
+	return n &&
+	       all_zero((const uint8_t *)name + n, CR_SECTION_NAME_SIZE - n);
 }
 
 static int read_section_header(struct cr_reader *r, struct cr_section *s,
@@ -142,10 +141,9 @@ static int read_section_header(struct cr_reader *r, struct cr_section *s,
 	int rc;
 
 	if (end - at < CR_SECTION_HEADER_SIZE)
-		return cr_error_set(err, -EINVAL,
-				    "section at %" PRIu64
-				    " reaches into the trailer",
-				    at);
+		return cr_error_set(
+			err, -EINVAL,
+			"section at %" PRIu64 " reaches into the trailer", at);
 	rc = cr_input_read(&r->in, at, s->header, CR_SECTION_HEADER_SIZE, err);
 	if (rc)
 		return rc;
@@ -159,8 +157,8 @@ static int read_section_header(struct cr_reader *r, struct cr_section *s,
 				    at);
 	if (s->flags & ~CR_SECTION_REQUIRED)
 		return cr_error_set(err, -EINVAL,
-				    "section %s at %" PRIu64
-				    ": flags %#" PRIx32 " are unknown",
+				    "section %s at %" PRIu64 ": flags %#" PRIx32
+				    " are unknown",
 				    s->name, at, s->flags);
 	if (get32(h + 12) || get64(h + 24))
 		return cr_error_set(err, -EINVAL,

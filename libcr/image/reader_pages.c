@@ -14,14 +14,13 @@ int cr_reader_damaged(const struct cr_reader *r, const struct cr_run *run,
 	size_t n_mms = r->img->n_mms;
 	bool shm = run->space >= n_mms;
 
-	return cr_error_set(err, -EBADMSG,
-			    "damaged: %s the pages at 0x%" PRIx64
-			    " of %s %zu (%" PRIu64 " bytes at %" PRIu64
-			    " of the file)",
-			    what, run->addr,
-			    shm ? "shared memory" : "address space",
-			    shm ? run->space - n_mms : run->space, run->stored,
-			    run->offset);
+	return cr_error_set(
+		err, -EBADMSG,
+		"damaged: %s the pages at 0x%" PRIx64 " of %s %zu (%" PRIu64
+		" bytes at %" PRIu64 " of the file)",
+		what, run->addr, shm ? "shared memory" : "address space",
+		shm ? run->space - n_mms : run->space, run->stored,
+		run->offset);
 }
 
 /* Room for the largest compressed run, and the library's state. */

@@ -143,8 +143,8 @@ static void pack_runs(struct cr_pack *p, struct cr_image *img)
 }
 
 const struct cr_section_kind cr_section_kinds[CR_SECTION_KINDS] = {
-	{ "IMAGE", pack_image },     { "MAPPED", pack_mapped },
-	{ "SHM", pack_shm },	     { "FILES", pack_files },
-	{ "MM", pack_mms },	     { "PROCESS", pack_processes },
+	{ "IMAGE", pack_image }, { "MAPPED", pack_mapped },
+	{ "SHM", pack_shm },	 { "FILES", pack_files },
+	{ "MM", pack_mms },	 { "PROCESS", pack_processes },
 	{ "RUNS", pack_runs },
 };

@@ -12,7 +12,8 @@
 #include "image/pack.h"
 
 #define RUN_MAX_PLAIN (4u << 20)
-#define WRITE_STEP (256u << 10) /* digested, then written while in the cache */
+#define WRITE_STEP (256u << 10) /* digested, then written while in the cache   \
+				 */
 
 struct cr_writer {
 	struct cr_output *out;
@@ -53,8 +54,7 @@ static int write_header(struct cr_writer *w, struct cr_error *err)
 }
 
 static int writer_new(struct cr_writer **writer,
-		      const struct cr_writer_options *opt,
-		      struct cr_error *err)
+		      const struct cr_writer_options *opt, struct cr_error *err)
 {
 	struct cr_writer *w;
 
@@ -154,8 +154,8 @@ static int write_collected(struct cr_writer *w, struct cr_error *err)
 	struct cr_run *run = &w->run;
 	int rc;
 
-	run->stored = cr_codec_compress(w->codec, w->packed, w->plain,
-					run->len);
+	run->stored =
+		cr_codec_compress(w->codec, w->packed, w->plain, run->len);
 	if (!run->stored) {
 		rc = begin_plain(w, err);
 		return rc ? rc : write_plain(w, w->plain, run->len, err);

@@ -10,8 +10,8 @@ struct cr_writer;
 
 struct cr_writer_options {
 	enum cr_codec codec;
-	bool fsync; /* durable before the name appears (the default of the
-		       commands) */
+	bool fsync;	/* durable before the name appears (the default of the
+			   commands) */
 	bool exclusive; /* -EEXIST instead of replacing a file */
 	const char *backup; /* name that a file replaced gets, or NULL */
 };

@@ -53,8 +53,8 @@ static int write_to(const char *path, int fd,
 	int rc;
 
 	memset(err, 0, sizeof(*err));
-	rc = path ? cr_writer_create(&w, path, opt, err) :
-		    cr_writer_create_fd(&w, fd, opt, err);
+	rc = path ? cr_writer_create(&w, path, opt, err)
+		  : cr_writer_create_fd(&w, fd, opt, err);
 	if (!rc)
 		rc = sample_pages(w, img, err);
 	if (!rc && commit)
@@ -280,10 +280,10 @@ static void killed(void **state)
 }
 
 /* Exit status: 0, 77 if we may not mount, else a line number. */
-#define CHECK(x)                          \
-	do {                              \
-		if (!(x))                 \
-			_exit(__LINE__ % 76 + 1); \
+#define CHECK(x)                                                               \
+	do {                                                                   \
+		if (!(x))                                                      \
+			_exit(__LINE__ % 76 + 1);                              \
 	} while (0)
 
 /* A mount namespace of our own, by root or in a user namespace. */

@@ -16,10 +16,10 @@
 #include "image/reader.h"
 #include "sample.h"
 
-#define assert_ok(rc, err)                                           \
-	do {                                                         \
-		if (rc)                                              \
-			fail_msg("%d: %s", (int)(rc), (err)->text);  \
+#define assert_ok(rc, err)                                                     \
+	do {                                                                   \
+		if (rc)                                                        \
+			fail_msg("%d: %s", (int)(rc), (err)->text);            \
 	} while (0)
 
 static char *write_sample(const char *dir, enum cr_codec codec,
