@@ -70,7 +70,7 @@ static int make(struct cr_task *t, struct cap_snapshot *s,
 		kill(c.tid, SIGKILL);
 		waitpid(c.tid, NULL, __WALL);
 	}
-	end = collect(t, c.tid, ret ? NULL : err);
+	end = collect(t, c.tid_in_parent, ret ? NULL : err);
 	return ret ? ret : end;
 }
 

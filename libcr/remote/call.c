@@ -243,8 +243,10 @@ int cr_remote_clone3(struct cr_task *t, const struct clone_args *args,
 				    t->tid, strerror((int)-result));
 	if (r == 0 && !adopted)
 		r = -EPROTO;
-	if (r == 0)
+	if (r == 0) {
 		child->tgid = args->flags & CLONE_THREAD ? t->tgid : child->tid;
+		child->tid_in_parent = (pid_t)result;
+	}
 out:
 	return r ? call_error(t, SYS_clone3, r, err) : 0;
 }

@@ -21,6 +21,7 @@
 
 struct cr_task {
 	pid_t tid, tgid;
+	pid_t tid_in_parent; /* clone3: its id as the parent sees it */
 	bool held;	 /* in a ptrace stop */
 	bool group_stop; /* it was in a job control stop before */
 	struct user_regs_struct regs; /* as the program had them */
