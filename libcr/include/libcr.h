@@ -196,11 +196,12 @@ typedef struct {
 } cr_checkpoint_args_t;
 
 /* cr_flags: */
-#define CR_CHKPT_PROHIBIT_SELF 0x001  /* EDEADLK if I would be in it */
+#define CR_CHKPT_PROHIBIT_SELF 0x001 /* EDEADLK if I would be in it */
+#define CR_CHKPT_ASYNC_ERR 0x010     /* errors are told by the reap */
+/* Known by name only, refused with CR_ENOSUPPORT: */
 #define CR_CHKPT_PTRACED_SKIP 0x002   /* leave out traced processes */
 #define CR_CHKPT_PTRACED_ALLOW 0x004  /* save them */
 #define CR_CHKPT_PTRACER_SKIP 0x008   /* leave out tracing processes */
-#define CR_CHKPT_ASYNC_ERR 0x010      /* errors are told by the reap */
 #define CR_CHKPT_DUMP_EXEC 0x100      /* save the executable's pages too, */
 #define CR_CHKPT_DUMP_PRIVATE 0x200   /* those of private mappings, */
 #define CR_CHKPT_DUMP_SHARED 0x400    /* of shared mappings */
@@ -210,7 +211,6 @@ typedef struct cr_request_state *cr_checkpoint_handle_t;
 
 /*
  * Fills in version and defaults: the tree of this process, CR_DEST_CWD.
- * A macro with BLCR's name of the type is not needed: it is a function.
  */
 int cr_initialize_checkpoint_args_t(cr_checkpoint_args_t *args);
 /*
@@ -218,7 +218,7 @@ int cr_initialize_checkpoint_args_t(cr_checkpoint_args_t *args);
  *
  * It is made by the command cr_checkpoint, started outside the scope, while
  * the caller runs on.  Not async-signal-safe.  Errors: ESRCH, EPERM, EBADF,
- * EINVAL, EDEADLK, CR_EVERSION, and whatever keeps the command from
+ * EINVAL, EDEADLK, CR_EVERSION, CR_ENOSUPPORT, and whatever keeps the command from
  * starting.
  */
 int cr_request_checkpoint(cr_checkpoint_args_t *args,

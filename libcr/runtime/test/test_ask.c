@@ -72,12 +72,10 @@ static void options_program(void)
 	args.cr_fd = fd;
 	args.cr_signal = SIGTERM;
 	args.cr_timeout = 60;
-	args.cr_flags = CR_CHKPT_PTRACED_SKIP | CR_CHKPT_DUMP_ALL;
 	CHECK(!cr_request_checkpoint(&args, &h));
 	CHECK(cr_wait_checkpoint(&h, NULL) == 1);
 	snprintf(want, sizeof(want),
-		 "%s --pid --ptraced-skip --save-exe --save-private "
-		 "--save-shared -S 15 -t 60 -F 3 -- %d\nunset\n",
+		 "%s --pid -S 15 -t 60 -F 3 -- %d\nunset\n",
 		 script, getpid());
 	CHECK(cr_log_checkpoint(&h, 0, NULL) > (int)strlen(want));
 	CHECK(cr_log_checkpoint(&h, sizeof(log), log) > 0);
@@ -127,6 +125,8 @@ static void refused_program(void)
 	close(a.cr_fd);
 	a = args, a.cr_flags = 0x40000;
 	CHECK(refused(a) == EINVAL);
+	a = args, a.cr_flags = CR_CHKPT_DUMP_ALL;
+	CHECK(refused(a) == CR_ENOSUPPORT);
 	a = args, a.cr_fd = 77, a.cr_flags = CR_CHKPT_ASYNC_ERR;
 	CHECK(!cr_request_checkpoint(&a, &h));
 	CHECK(cr_poll_checkpoint(&h, NULL) == CR_POLL_CHKPT_ERR_POST);
