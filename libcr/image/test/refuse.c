@@ -200,6 +200,39 @@ static void places(void **state)
 	close(fd);
 }
 
+/* Numbers of the frame that cannot be; they come before any digest. */
+static void frames(void **state)
+{
+	static const struct {
+		long at; /* from the beginning of the trailer */
+		uint8_t value;
+		const char *text;
+	} cases[] = {
+		{ 0, 0, "no trailer" },
+		{ 8, 1, "the trailer says" },
+		{ 23, 1, "outside the file" },
+		{ 24, 6, "belong to no section" },
+		{ 24, 8, "reaches into the trailer" },
+		{ 27, 1, "sections, at most 1024" },
+		{ 30, 1, "reserved bytes" },
+		{ 50, 1, "the trailer's digest" },
+	};
+	int fd = forge_sample(CR_CODEC_NONE);
+	struct forge f;
+	size_t len;
+
+	forge_load(&f, fd);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		forge_store(&f, fd, &len);
+		assert_int_equal(pwrite(fd, &cases[i].value, 1,
+					(off_t)len - 64 + cases[i].at),
+				 1);
+		assert_refused(fd, -EINVAL, cases[i].text);
+	}
+	forge_free(&f);
+	close(fd);
+}
+
 /* Rules of the model: change one thing of the sample, see what is said. */
 #define RULE(name, change, says)                                \
 	static const char *name(struct cr_image *img)           \
@@ -209,6 +242,7 @@ static void places(void **state)
 	}
 
 #define P img->procs
+#define T img->procs[0].threads
 #define A img->mms[0].areas
 
 RULE(scope, img->scope = 4, "scope 4")
@@ -253,6 +287,24 @@ RULE(no_cwd, free(P[0].cwd); P[0].cwd = NULL, "working directory")
 RULE(regs, P[0].threads[0].regs.len = 215, "registers")
 RULE(xstate, P[0].threads[0].xstate.len = 100, "extended registers")
 RULE(comm, memset(P[0].threads[0].comm, 'x', 16), "name does not end")
+RULE(tid_zero, P[1].threads[1].tid = 0, "id is not positive")
+RULE(affinity, T[0].affinity.len = 8193, "affinity")
+RULE(death, T[0].pdeath_signal = 65, "parent death signal")
+RULE(zombie_comm, struct cr_thread *t = cr_process_add_thread(&P[3]);
+     t->tid = 104; memset(t->comm, 'x', sizeof(t->comm)),
+     "process 3 (pid 104), thread 0")
+RULE(auxv, img->mms[0].fields.auxv.len = 15, "auxiliary vector of 15 bytes")
+RULE(dumpable, img->mms[0].dumpable = 3, "dumpable is 3")
+RULE(page_size, img->page_size = 8192, "page size 8192")
+RULE(build_id, img->mapped[0].build_id.len = 65, "build id of 65 bytes")
+RULE(nanoseconds, img->files[0].id.mtime_nsec = 1000000000, "nanoseconds")
+RULE(owner_type, img->files[0].owner_type = 3, "owner type 3")
+RULE(owner_sig, img->files[0].owner_sig = -1, "signal -1")
+RULE(umask_bits, P[0].umask = 01000, "umask")
+RULE(stop_signal, P[0].stop_signal = 65, "stop or exit signal")
+RULE(groups, P[0].n_groups = 65537, "too many groups")
+RULE(timer, P[0].timers[0].signo = 99, "timer's signal")
+RULE(proc_kind, P[0].kind = 4, "kind is unknown")
 RULE(pending, P[0].pending[0].raw[0] = 65, "pending signal")
 
 static const char *(*const rules[])(struct cr_image *img) = {
@@ -265,6 +317,10 @@ static const char *(*const rules[])(struct cr_image *img) = {
 	tid_twice,   leader,	    no_thread,	  fds_chain,   fds_shared,
 	fs_of,	     sighand_mm,    fd_order,	  fd_file,     no_argv,
 	no_cwd,	     regs,	    xstate,	  comm,	       pending,
+	tid_zero,    affinity,	    death,	  zombie_comm, auxv,
+	dumpable,    page_size,	    build_id,	  nanoseconds, owner_type,
+	owner_sig,   umask_bits,    stop_signal,  groups,      timer,
+	proc_kind,
 };
 
 static void model_rules(void **state)
@@ -355,6 +411,7 @@ int main(void)
 		cmocka_unit_test(unknown_sections),
 		cmocka_unit_test(missing_sections),
 		cmocka_unit_test(places),
+		cmocka_unit_test(frames),
 		cmocka_unit_test(model_rules),
 		cmocka_unit_test(run_rules),
 	};

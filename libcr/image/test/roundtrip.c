@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* roundtrip.c - what the writer stores is what the reader gives */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -84,6 +86,28 @@ static void check_space(struct cr_reader *r, uint32_t space, uint64_t start,
 	}
 }
 
+/* Memory by address: with what is not stored, and not page by page. */
+static void check_memory(struct cr_reader *r)
+{
+	uint64_t from = SAMPLE_HEAP - 5000, len = 600 * 4096 + 10000;
+	struct cr_error err = { 0 };
+	uint8_t *buf = malloc(len);
+
+	for (uint64_t at = 0; at < len; at += 10007)
+		assert_ok(cr_reader_memory(r, 0, from + at, buf + at,
+					   len - at < 10007 ? len - at : 10007,
+					   &err),
+			  &err);
+	for (uint64_t i = 0; i < len; i++) {
+		uint64_t addr = from + i;
+		bool inside = addr >= SAMPLE_HEAP &&
+			      addr < SAMPLE_HEAP + SAMPLE_HEAP_PAGES * 4096;
+
+		assert_int_equal(buf[i], inside ? sample_byte(0, addr) : 0);
+	}
+	free(buf);
+}
+
 static void check_all(struct cr_reader *r, const uint8_t digest[16])
 {
 	struct cr_image *sample = sample_image(), *img = cr_reader_image(r);
@@ -97,6 +121,7 @@ static void check_all(struct cr_reader *r, const uint8_t digest[16])
 	check_space(r, 0, SAMPLE_HEAP, SAMPLE_HEAP_PAGES);
 	check_space(r, 1, SAMPLE_HEAP, SAMPLE_HEAP_PAGES);
 	check_space(r, 2, 0, SAMPLE_SHM_PAGES);
+	check_memory(r);
 	runs = cr_image_runs_of(img, 1, &n);
 	assert_true(n > 10 && runs[0].space == 1 && runs[n - 1].space == 1);
 	assert_null(cr_image_runs_of(img, 3, &n));
@@ -176,6 +201,83 @@ static void roundtrip_stream(void **state)
 	close(ends[0]);
 }
 
+#define LARGE (200u << 20)
+
+/* One area of noise, without a hole. */
+static int write_large(enum cr_codec codec)
+{
+	struct cr_writer_options opt = { .codec = codec };
+	int fd = memfd_create("large", MFD_CLOEXEC);
+	uint64_t *noise = malloc(3 << 20), x = 1;
+	struct cr_image *img = sample_image();
+	struct cr_error err = { 0 };
+	struct cr_writer *w;
+
+	/* Half of each page, so that it can be compressed. */
+	for (size_t i = 0; i < (3 << 20) / 8; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		noise[i] = i % 512 < 256 ? x : i;
+	}
+	img->mms[1].areas[2].end += LARGE;
+	assert_ok(cr_writer_create_fd(&w, fd, &opt, &err), &err);
+	for (uint64_t at = 0; at < LARGE; at += 2 << 20)
+		assert_ok(cr_writer_pages(w, img, 1, SAMPLE_HEAP + at,
+					  (char *)noise + (at >> 10) % 4096 * 8,
+					  2 << 20, false, &err),
+			  &err);
+	assert_ok(cr_writer_commit(w, img, &err), &err);
+	cr_writer_destroy(w);
+	cr_image_destroy(img);
+	free(noise);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static void flip(int fd, uint64_t at)
+{
+	uint8_t byte;
+
+	assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+}
+
+/* What lies together is stored together; of two faults the first is told. */
+static void large_image(void **state)
+{
+	static const struct {
+		enum cr_codec codec;
+		uint64_t longest;
+	} cases[] = { { CR_CODEC_NONE, 4 << 20 }, { CR_CODEC_LZ4, 1 << 20 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		int fd = write_large(cases[i].codec);
+		struct cr_error err = { 0 };
+		struct cr_image *img;
+		struct cr_reader *r;
+		char place[64];
+
+		assert_ok(cr_reader_open_fd(&r, fd, &err), &err);
+		img = cr_reader_image(r);
+		assert_int_equal(img->n_runs, LARGE / cases[i].longest);
+		assert_int_equal(img->runs[0].codec, cases[i].codec);
+		assert_int_equal(img->runs[0].len, cases[i].longest);
+		assert_ok(cr_reader_verify(r, &err), &err);
+		for (size_t k = 5; k < img->n_runs; k += 3)
+			flip(fd, img->runs[k].offset + 5);
+		snprintf(place, sizeof(place), "at %llu of the file",
+			 (unsigned long long)img->runs[4].offset);
+		flip(fd, img->runs[4].offset + img->runs[4].stored - 1);
+		assert_int_equal(cr_reader_verify(r, &err), -EBADMSG);
+		if (!strstr(err.text, place))
+			fail_msg("\"%s\" is not in \"%s\"", place, err.text);
+		cr_reader_destroy(r);
+		close(fd);
+	}
+}
+
 /* The numbers that bound what a reader allocates are the true sizes. */
 static void least_sizes(void **state)
 {
@@ -219,6 +321,7 @@ int main(void)
 		cmocka_unit_test(roundtrip_lz4),
 		cmocka_unit_test(roundtrip_zstd),
 		cmocka_unit_test(roundtrip_stream),
+		cmocka_unit_test(large_image),
 		cmocka_unit_test(least_sizes),
 	};
 
