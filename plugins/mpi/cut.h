@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cut.h - coming to rest together with all other ranks, and going on */
+#ifndef CR_MPI_CUT_H
+#define CR_MPI_CUT_H
+
+#include "mpi/wrap.h"
+
+/* After MPI_Init: libcr will ask us before it takes a snapshot. */
+void cr_mpi_cut_init(void);
+int cr_mpi_register(void);
+
+#endif
