@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* mapped.c - the files behind memory areas and executables */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,61 +11,9 @@
 #include <unistd.h>
 
 #include "capture/internal.h"
+#include "common/build_id.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
-#define NOTES_MAX (64u << 10)
-
-/* The build id among the notes in buf. */
-static int find_build_id(const char *buf, size_t len, struct cr_blob *id)
-{
-	const Elf64_Nhdr *n;
-	size_t at = 0, name, desc;
-
-	while (at + sizeof(*n) <= len) {
-		n = (const Elf64_Nhdr *)(buf + at);
-		name = ((size_t)n->n_namesz + 3) & ~(size_t)3;
-		desc = ((size_t)n->n_descsz + 3) & ~(size_t)3;
-		at += sizeof(*n);
-		if (name + desc > len - at)
-			break;
-		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 &&
-		    !memcmp(buf + at, "GNU", 4))
-			return cr_blob_set(id, buf + at + name, n->n_descsz);
-		at += name + desc;
-	}
-	return 0;
-}
-
-/* Nothing is wrong with a file that has none. */
-static int read_build_id(int fd, struct cr_blob *id)
-{
-	Elf64_Ehdr eh;
-	Elf64_Phdr ph;
-	char *buf;
-	int i, ret = 0;
-
-	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh) ||
-	    memcmp(eh.e_ident, ELFMAG, SELFMAG) ||
-	    eh.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh.e_phentsize != sizeof(ph))
-		return 0;
-	for (i = 0; i < eh.e_phnum && !id->data && !ret; i++) {
-		if (pread(fd, &ph, sizeof(ph),
-			  (off_t)(eh.e_phoff + (uint64_t)i * sizeof(ph))) !=
-		    sizeof(ph))
-			return 0;
-		if (ph.p_type != PT_NOTE || ph.p_filesz > NOTES_MAX)
-			continue;
-		buf = malloc(ph.p_filesz + 1);
-		if (!buf)
-			return -ENOMEM;
-		if (pread(fd, buf, ph.p_filesz, (off_t)ph.p_offset) ==
-		    (ssize_t)ph.p_filesz)
-			ret = find_build_id(buf, ph.p_filesz, id);
-		free(buf);
-	}
-	return ret;
-}
 
 static uint32_t known(const struct cr_image *img, const char *path,
 		      uint64_t ino, bool deleted)
@@ -140,7 +87,8 @@ int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
 		free(name);
 		id = &c->img->mapped[*index];
 		if (exec && fd >= 0 && !id->build_id.data)
-			ret = read_build_id(fd, &id->build_id);
+			ret = cr_build_id_read(fd, &id->build_id.data,
+					       &id->build_id.len);
 		goto out;
 	}
 	id = cr_image_add_mapped(c->img);
@@ -160,7 +108,8 @@ int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
 	id->mtime_sec = st.st_mtim.tv_sec;
 	id->mtime_nsec = (uint32_t)st.st_mtim.tv_nsec;
 	if (exec && fd >= 0)
-		ret = read_build_id(fd, &id->build_id);
+		ret = cr_build_id_read(fd, &id->build_id.data,
+					       &id->build_id.len);
 out:
 	if (fd >= 0)
 		close(fd);

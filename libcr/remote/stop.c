@@ -30,6 +30,25 @@ static pid_t task_tgid(pid_t tid)
 	return tgid;
 }
 
+/* A zombie cannot be traced either, but that is no lack of permission. */
+static bool has_ended(pid_t tid)
+{
+	char path[64], line[512], *p;
+	bool ended = true;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	f = fopen(path, "re");
+	if (f && fgets(line, sizeof(line), f)) {
+		p = strrchr(line, ')');
+		ended = p && p[1] && (p[2] == 'Z' || p[2] == 'X');
+	}
+	if (f)
+		fclose(f);
+	errno = EPERM;
+	return ended;
+}
+
 long cr_remote_options(const struct cr_task *t)
 {
 	return PTRACE_O_TRACESYSGOOD | (t->exitkill ? PTRACE_O_EXITKILL : 0);
@@ -45,7 +64,7 @@ int cr_remote_seize(struct cr_task *t, pid_t tid, bool exitkill,
 	if (!t->tgid)
 		return -ESRCH;
 	if (ptrace(PTRACE_SEIZE, tid, 0, cr_remote_options(t)) < 0) {
-		if (errno == ESRCH)
+		if (errno == ESRCH || (errno == EPERM && has_ended(tid)))
 			return -ESRCH;
 		return cr_error_set(err, -errno,
 				    "thread %d: cannot be traced: %s", tid,
