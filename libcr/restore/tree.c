@@ -11,12 +11,29 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "restore/build.h"
 
 /* Where in the bench's data the array of set_tid lies. */
 #define SET_TID_OFFSET (CR_BENCH_DATA - 64)
+
+#define MOST_TRIES 1000 /* for an id that is about to be free, a second */
+
+/*
+ * The kernel gives an id free a moment after its task has gone.  True: it is
+ * worth trying again.
+ */
+static bool free_soon(pid_t id, int *tries)
+{
+	struct timespec nap = { 0, 1000000 };
+
+	if (!kill(id, 0) || errno != ESRCH || ++*tries > MOST_TRIES)
+		return false;
+	nanosleep(&nap, NULL);
+	return true;
+}
 
 /* The first moments of a process that the supervisor itself makes. */
 static void __attribute__((noreturn)) wait_as_stub(pid_t supervisor)
@@ -40,17 +57,21 @@ static int create_here(struct cr_restore_context *ctx, struct cr_stub *s,
 		.set_tid_size = 1,
 	};
 	struct cr_task *t = &s->tasks[0];
-	long pid = syscall(SYS_clone3, &args, sizeof(args));
-	int ret;
+	int ret, tries = 0;
+	long pid;
 
+	do {
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+		ret = pid < 0 ? -errno : 0;
+	} while (ret == -EEXIST && free_soon(want, &tries));
 	if (pid == 0)
 		wait_as_stub(self);
-	if (pid < 0)
-		return cr_error_set(err, -errno,
-				    errno == EEXIST ?
-					    "process %d: this id is in use" :
-					    "process %d: it cannot be created: "
-					    "%s", s->pid, strerror(errno));
+	if (ret < 0)
+		return cr_error_set(err, ret,
+				    "process %d: it cannot be created: %s",
+				    s->pid, ret == -EEXIST ?
+					    "its id is in use" :
+					    strerror(-ret));
 	ret = cr_remote_seize(t, (pid_t)pid, true, err);
 	if (!ret)
 		ret = cr_remote_stop(t, err);
@@ -72,13 +93,19 @@ static int create_by(struct cr_restore_context *ctx, struct cr_task *by,
 		.exit_signal = (uint64_t)exit_signal,
 		.set_tid_size = 1,
 	};
-	int ret;
+	struct cr_error first;
+	int ret, tries = 0;
 
 	args.set_tid = cr_stub_put(ctx, by, SET_TID_OFFSET, &pid, sizeof(pid),
 				   err);
 	if (!args.set_tid)
 		return err->code;
-	ret = cr_remote_clone3(by, &args, t, err);
+	do {
+		cr_error_clear(&first);
+		ret = cr_remote_clone3(by, &args, t, &first);
+	} while (ret == -EEXIST && free_soon(pid, &tries));
+	if (ret < 0)
+		cr_error_set(err, ret, "%s", first.text);
 	if (ret < 0)
 		return cr_error_prefix(err, "%s %d: it cannot be created%s",
 				       flags & CLONE_THREAD ? "thread" :

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# restart.sh - for cases that restart things; sourced after lib.sh
+# shellcheck shell=bash
+
+# start CMD...: run CMD in a session of its own, output to ./out, and wait
+# until it says "ready"; its id is in $PID.
+start() {
+	setsid "$@" >out 2>&1 </dev/null &
+	PID=$!
+	wait_for 'grep -q ready out || gone $PID' 20
+	! gone "$PID" || fail "$1 ended early: $(cat out)"
+}
+
+# save IMAGE: checkpoint the tree of $PID, and end it.
+save() {
+	cr_checkpoint --kill -f "$1" "$PID" || fail "cr_checkpoint: $?"
+	wait "$PID" 2>/dev/null || true
+}
+
+# restart_is STATUS ARG...: cr_restart ARG... must end with STATUS.
+restart_is() {
+	local want=$1 status=0
+	shift
+	timeout 60 cr_restart "$@" 2>err || status=$?
+	[ $status = "$want" ] ||
+		fail "cr_restart $*: status $status: $(cat err out)"
+}
+
+# running NAME: ids of the processes with this name.
+running() {
+	local f
+	for f in /proc/[0-9]*; do
+		if [ "$(cat "$f/comm" 2>/dev/null)" = "$1" ] &&
+			! gone "${f#/proc/}"; then
+			echo "${f#/proc/}"
+		fi
+	done
+}
