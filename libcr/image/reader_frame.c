@@ -105,16 +105,17 @@ static int read_trailer(struct cr_reader *r, struct cr_frame *f,
 	f->n_sections = get32(t + 24);
 	if (f->sections_at < CR_DATA_OFFSET || f->sections_at > at)
 		return cr_error_set(err, -EINVAL,
-				    "trailer: sections at %" PRIu64
+				    "damaged: sections at %" PRIu64
 				    " are outside the file",
 				    f->sections_at);
 	if (f->n_sections > CR_SECTIONS_MAX)
 		return cr_error_set(err, -EINVAL,
-				    "trailer: %" PRIu32 " sections, at most %d",
+				    "damaged: %" PRIu32 " sections, at most %d",
 				    f->n_sections, CR_SECTIONS_MAX);
 	if (!all_zero(t + 28, 20))
 		return cr_error_set(err, -EINVAL,
-				    "trailer: reserved bytes are not zero");
+				    "damaged: reserved bytes of the trailer are "
+				    "not zero");
 	return 0;
 }
 
@@ -228,8 +229,11 @@ int cr_frame_read(struct cr_reader *r, struct cr_frame *f, struct cr_error *err)
 	rc = read_header(r, f, err);
 	if (!rc)
 		rc = read_trailer(r, f, err);
-	if (!rc)
+	if (!rc) {
 		rc = find_sections(r, f, err);
+		if (rc == -EINVAL)
+			cr_error_prefix(err, "damaged");
+	}
 	if (!rc)
 		rc = check_root_digest(r, f, err);
 	return rc;
