@@ -80,7 +80,8 @@ int cr_signals_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		ret = flush(ctx, &s->tasks[i], err);
 	for (size_t i = 0; !ret && i < s->p->n_pending; i++)
 		ret = queue(ctx, &s->tasks[0], &s->p->pending[i], false, err);
-	for (size_t i = 0; !ret && i < s->n_tasks; i++)
+	/* a respawned process has a task, but no thread was recorded */
+	for (size_t i = 0; !ret && i < s->p->n_threads; i++)
 		for (size_t k = 0; !ret && k < s->p->threads[i].n_pending; k++)
 			ret = queue(ctx, &s->tasks[i],
 				    &s->p->threads[i].pending[k], true, err);
