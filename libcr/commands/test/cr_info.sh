@@ -37,7 +37,7 @@ says() {
 }
 
 for codec in none lz4 zstd; do
-	"$top/libcr/image/test/make_sample" $codec $codec
+	"$top/make_sample_image" $codec $codec
 	wants 0 --verify $codec
 	says err "$codec: verified"
 	[ ! -s out ] || die "--verify alone shows more"

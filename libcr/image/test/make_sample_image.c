@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* make_sample.c - writes the sample image: make_sample CODEC FILE */
+/* make_sample_image.c - writes the sample: make_sample_image CODEC FILE */
 #include <stdio.h>
 
 #include "image/codec.h"
