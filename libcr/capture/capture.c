@@ -309,9 +309,13 @@ int cr_capture_snapshot(struct cr_capture *c, struct cr_error *err)
 	if (!c->img)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	ret = cap_hold(c, err);
-	if (!ret && !c->n_procs)
+	if (!ret && c->procs[0]->ended)
 		ret = cr_error_set(err, -ESRCH, "process %d has ended",
-				   c->opt.target);
+				   c->procs[0]->vpid);
+	if (!ret && c->procs[0]->omitted)
+		ret = cr_error_set(err, -CR_EOMITTED,
+				   "process %d wants to be left out",
+				   c->procs[0]->vpid);
 	if (!ret)
 		ret = describe_host(c, err);
 	if (!ret)

@@ -156,11 +156,10 @@ static bool permitted(struct cr_capture *c, struct cap_proc *p)
 static void check_process(struct cr_capture *c, struct cap_proc *p)
 {
 	struct cr_error why = {0};
-	struct cr_procfs_stat st;
 	int32_t *tids;
 	size_t n;
 
-	if (p->launcher)
+	if (p->launcher || p->ended)
 		return;
 	if (p->zombie) {
 		/* a leader that ended before its other threads */
@@ -173,10 +172,8 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 		}
 		return;
 	}
-	if (!permitted(c, p)) {
-		p->omitted = !cr_procfs_stat(p->pid, &st) ? p->omitted : true;
+	if (!permitted(c, p))
 		return;
-	}
 	if (!p->control)
 		p->control = malloc(sizeof(*p->control));
 	if (p->control) {

@@ -37,7 +37,10 @@ static bool omitted(const struct cap_proc *p, int fd)
 typedef int (*each_fn)(struct work *w, struct cap_proc *p,
 		       struct cr_error *err);
 
-/* Calls fn for every descriptor of every table, with w->src filled. */
+/*
+ * Calls fn for every descriptor of every table, with w->src filled; of a
+ * launcher's only for the three that its command is run anew with.
+ */
 static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 {
 	struct cap_proc *p;
@@ -47,7 +50,8 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 
 	for (i = 0; i < w->c->n_procs && !ret; i++) {
 		p = w->c->procs[i];
-		if (!cap_live(p) || (p->fds_of && p->fds_of != p))
+		if ((!cap_live(p) && !p->launcher) ||
+		    (p->fds_of && p->fds_of != p))
 			continue;
 		ret = cr_procfs_numbers(p->pid, "fd", &fds, &n);
 		if (ret == -ENOENT) {
@@ -59,7 +63,8 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 					    "process %d: descriptors: %s",
 					    p->vpid, strerror(-ret));
 		for (k = 0; k < n && !ret; k++) {
-			if (omitted(p, fds[k]))
+			if (omitted(p, fds[k]) ||
+			    (p->launcher && fds[k] > STDERR_FILENO))
 				continue;
 			ret = cr_object_source_read(w->src, p->pid, p->vpid,
 						    fds[k], err);
@@ -192,7 +197,7 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 	uint32_t file;
 	int ret;
 
-	w->src->held = true;
+	w->src->held = !p->launcher;
 	ret = find_shared(w, &file, err);
 	if (!ret && file == CR_NONE)
 		ret = add_file(w, &file, err);

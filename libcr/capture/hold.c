@@ -158,27 +158,41 @@ static int let_go(struct cr_capture *c, struct cr_error *err)
 }
 
 /* A process that has no thread left has ended while we came. */
-static void drop_ended(struct cr_capture *c)
+static void note_ended(struct cr_capture *c)
 {
 	struct cr_procfs_stat st;
 	struct cap_proc *p;
-	size_t i, n = 0;
+	size_t i;
 
 	for (i = 0; i < c->n_procs; i++) {
 		p = c->procs[i];
-		if (!p->launcher && !p->omitted &&
-		    (p->zombie || !p->n_threads)) {
-			if (cr_procfs_stat(p->pid, &st) || st.state == 'X') {
-				free(p->threads);
-				free(p);
-				continue;
-			}
-			p->zombie = st.state == 'Z';
+		if (p->launcher || p->omitted || p->n_threads)
+			continue;
+		if (cr_procfs_stat(p->pid, &st) || st.state != 'Z') {
+			p->ended = true;
+			p->omitted = true;
+		} else {
+			p->zombie = true;
 			p->stat = st;
 		}
-		c->procs[n++] = p;
 	}
-	c->n_procs = n;
+}
+
+/* A main thread that has ended stays as a shell until the others end. */
+static int check_leaders(struct cr_capture *c, struct cr_error *err)
+{
+	struct cap_proc *p;
+	size_t i;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		if (p->n_threads && p->threads[0]->task.tid != p->pid)
+			return cr_error_set(err, -ENOTSUP,
+					    "process %d: its main thread has "
+					    "ended while others run, which "
+					    "cannot be saved", p->vpid);
+	}
+	return 0;
 }
 
 static int refuse_stuck(struct cap_proc *p, struct cap_thread *t,
@@ -239,8 +253,8 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 			return err ? err->code : -ECANCELED;
 		usleep(STUCK_MS * 1000);
 	}
-	drop_ended(c);
-	return 0;
+	note_ended(c);
+	return check_leaders(c, err);
 }
 
 /* Sends signal, if any, to every process before one of them can run. */

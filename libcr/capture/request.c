@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* request.c - the callbacks of processes that have libcr */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,16 @@ static void note_omitted(struct cr_capture *c)
 			c->procs[i]->omitted = true;
 }
 
+/* What a callback asks for that fails for good: all involved have to end. */
+static void kill_all(struct cr_capture *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_procs; i++)
+		if (cap_live(c->procs[i]))
+			kill(c->procs[i]->pid, SIGKILL);
+}
+
 static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
 		    struct cr_error *err)
 {
@@ -83,6 +94,8 @@ static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
 
 	if (!ret)
 		note_omitted(c);
+	if (ret == -CR_EPERMFAIL)
+		kill_all(c);
 	return ret;
 }
 

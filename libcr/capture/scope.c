@@ -12,7 +12,7 @@ struct cap_proc *cap_scope_find(struct cr_capture *c, pid_t pid)
 	size_t i;
 
 	for (i = 0; i < c->n_procs; i++)
-		if (c->procs[i]->pid == pid)
+		if (c->procs[i]->pid == pid && !c->procs[i]->ended)
 			return c->procs[i];
 	return NULL;
 }
@@ -210,6 +210,27 @@ static int by_age(const void *a, const void *b)
 	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+/* Those that were found earlier may have ended since. */
+static void note_ended(struct cr_capture *c)
+{
+	struct cr_procfs_stat st;
+	struct cap_proc *p;
+	size_t i;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		if (p->n_threads || p->ended)
+			continue;
+		if (cr_procfs_stat(p->pid, &st) || st.state == 'X' ||
+		    st.start_time != p->stat.start_time) {
+			p->ended = true;
+			p->omitted = true;
+		} else if (st.state == 'Z') {
+			p->zombie = true;
+		}
+	}
+}
+
 /*
  * Looks for processes of the scope that are not known yet; *added is their
  * number.  Called again and again, before the stop and under it.
@@ -220,6 +241,7 @@ int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err)
 	int ret;
 
 	*added = 0;
+	note_ended(c);
 	switch (c->opt.scope) {
 	case CR_SCOPE_PROC:
 	case CR_SCOPE_TREE:

@@ -10,6 +10,9 @@
 
 #include "commands/cr_checkpoint.h"
 
+#define CHECKS 4
+#define CHECK_PAUSE_US 50000
+
 struct job {
 	const struct options *o;
 	int lifeline;
@@ -46,10 +49,21 @@ static void report(const char *line, void *arg)
 		fprintf(stderr, "cr_checkpoint: %s\n", line);
 }
 
+/*
+ * A file of /proc or a socket may be open for a moment only: what stands in
+ * the way is told when it is still there after a while.
+ */
 static int check(struct job *j, struct cr_capture *c, struct cr_error *err)
 {
-	int n = cr_capture_check(c, report, j, err);
+	int i, n = 1;
 
+	for (i = 0; n > 0 && i < CHECKS - 1; i++) {
+		n = cr_capture_check(c, NULL, NULL, err);
+		if (n > 0)
+			usleep(CHECK_PAUSE_US);
+	}
+	if (n > 0)
+		n = cr_capture_check(c, report, j, err);
 	if (n < 0)
 		return n;
 	if (n == 0)
