@@ -158,7 +158,8 @@ static int exec_in_stub(struct cr_stub *s, const char *path, char *const *argv,
 				    s->pid, strerror(errno));
 	t->gadget = 0;
 	t->scratch = 0;
-	return 0;
+	/* stubs block every signal; a shell starts its commands with none */
+	return cr_remote_set_sigmask(t, 0, err);
 }
 
 int cr_respawn(struct cr_restore_context *ctx, struct cr_stub *s,
