@@ -15,12 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "plugins/slurm/register.h"
 #include "plugins/slurm/task.h"
 
 #define TASK_REGISTER_MS 620000 /* longer than the agent lets us wait */
+#define TASK_LEAK_MAX 256 /* descriptors looked at */
 
 void cr_task_say(const char *fmt, ...)
 {
@@ -66,6 +68,23 @@ static bool task_is_daemon(const char *program)
 		if (!strcmp(base, names[i]))
 			return true;
 	return false;
+}
+
+/*
+ * Some versions of slurmstepd leak the socket at which its PMIx plugin
+ * listens for aborts.  No task can use it, and no image could hold it.
+ */
+static void task_close_leaks(void)
+{
+	for (int fd = 3; fd < TASK_LEAK_MAX; fd++) {
+		int listening = 0;
+		socklen_t len = sizeof(listening);
+
+		if (!getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+				&len) &&
+		    listening)
+			close(fd);
+	}
 }
 
 static void task_become_restart(const char *image)
@@ -130,6 +149,7 @@ static void task_batch(char **argv)
 	char generation[PATH_MAX], image[PATH_MAX + 32];
 	int rc = cr_task_find_generation(generation, sizeof(generation));
 
+	m.value = atoi(task_env("SLURM_RESTART_COUNT", "0"));
 	if (rc < 0)
 		exit(1);
 	cr_task_environment(rc ? generation : NULL);
@@ -164,6 +184,7 @@ int main(int argc, char **argv)
 	unsetenv("CR_TASK_ARGV0");
 	script = getenv("CR_TASK_BATCH");
 	unsetenv("CR_TASK_BATCH");
+	task_close_leaks();
 	if (script)
 		task_batch(argv);
 	else

@@ -229,9 +229,6 @@ int slurm_spank_user_init(spank_t sp, int ac, char **av)
 	    spank_get_item(sp, S_JOB_UID, &a.uid) != ESPANK_SUCCESS ||
 	    spank_get_item(sp, S_JOB_GID, &a.gid) != ESPANK_SUCCESS)
 		return 0;
-	if (spank_getenv(sp, "SLURM_RESTART_COUNT", text, sizeof(text)) ==
-	    ESPANK_SUCCESS)
-		a.restarts = strtoul(text, NULL, 10);
 	if (spank_getenv(sp, "CR_AGENT_FAULT", text, sizeof(text)) ==
 	    ESPANK_SUCCESS)
 		snprintf(a.fault, sizeof(a.fault), "%s", text);

@@ -42,16 +42,15 @@ static int spank_agent_drop(const struct spank_agent *a)
 
 static void spank_agent_child(const struct spank_agent *a, int fd)
 {
-	char job[16], stepd[16], period[24], keep[16], restarts[16];
+	char job[16], stepd[16], period[24], keep[16];
 	char path[PATH_MAX], conf[PATH_MAX + 16], fault[80];
 	const char *slurm_conf = getenv("SLURM_CONF");
 	char *env[] = { "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8",
 			conf, fault, NULL };
 	char *argv[24] = { "cr_agent", "--job", job, "--stepd", stepd,
 			   "--dir", (char *)a->dir, "--site",
-			   (char *)a->site, "--period", period, "--keep", keep,
-			   "--restarts", restarts };
-	int n = 15;
+			   (char *)a->site, "--period", period, "--keep", keep };
+	int n = 13;
 	sigset_t none;
 
 	if (a->step == SPANK_AGENT_BATCH_STEP)
@@ -62,7 +61,6 @@ static void spank_agent_child(const struct spank_agent *a, int fd)
 	snprintf(stepd, sizeof(stepd), "%d", (int)getppid());
 	snprintf(period, sizeof(period), "%ld", a->period);
 	snprintf(keep, sizeof(keep), "%d", a->keep);
-	snprintf(restarts, sizeof(restarts), "%u", a->restarts);
 	snprintf(conf, sizeof(conf), "SLURM_CONF=%s",
 		 slurm_conf ? slurm_conf : "");
 	if (!slurm_conf)

@@ -11,7 +11,7 @@
 #define SPANK_AGENT_BATCH_STEP 0xfffffffbu /* SLURM_BATCH_SCRIPT */
 
 struct spank_agent {
-	uint32_t job, step, restarts;
+	uint32_t job, step;
 	uid_t uid;
 	gid_t gid;
 	const char *dir, *site;

@@ -13,7 +13,7 @@ struct cr_agent {
 	struct cr_coord *coord; /* NULL: another node's agent is it */
 	struct cr_conn *uplink; /* then: the connection to it */
 	char name[CR_FRAME_NAME];
-	uint32_t job, restarts;
+	uint32_t job;
 	pid_t stepd;
 	bool batch;	      /* started by the batch script's slurmstepd */
 	bool first;	      /* on the first node of its step */

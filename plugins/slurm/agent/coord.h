@@ -45,7 +45,6 @@ struct cr_coord_options {
 	const char *jobdir, *node;
 	long period; /* seconds, 0: only on request */
 	int keep;    /* generations */
-	uint32_t restarts;
 	/* hands a message to the node's own agent (later, not from inside) */
 	void (*to_local)(struct json_object *msg, void *arg);
 	void *to_local_arg;
@@ -56,7 +55,7 @@ struct cr_coord {
 	struct cr_peer *peers;
 	struct cr_peer *local; /* also in peers */
 	struct cr_worlds worlds;
-	int disabled;
+	int disabled, restarts;
 	struct {
 		int code;
 		char text[CR_ERROR_MAX];

@@ -238,7 +238,7 @@ static int generation_write_manifest(struct cr_coord *c, struct cr_error *err)
 	cr_json_put_int(m, "generation", c->generation);
 	cr_json_put_str(m, "op", c->queue->op);
 	cr_json_put_int(m, "created", time(NULL));
-	cr_json_put_int(m, "restart_count", c->opt.restarts);
+	cr_json_put_int(m, "restart_count", c->restarts);
 	if (batch) {
 		b = json_object_new_object();
 		cr_json_put_str(b, "file", cr_json_str(batch, "file", ""));

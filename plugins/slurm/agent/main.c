@@ -153,7 +153,6 @@ static int agent_coordinate(struct cr_agent *a, struct cr_error *err)
 		.node = a->name,
 		.period = a->period,
 		.keep = a->keep,
-		.restarts = a->restarts,
 		.to_local = agent_to_local,
 		.to_local_arg = a,
 	};
@@ -251,8 +250,8 @@ static int agent_options(struct cr_agent *a, int argc, char **argv)
 		{ "job", 1, NULL, 'j' },     { "stepd", 1, NULL, 's' },
 		{ "dir", 1, NULL, 'd' },     { "site", 1, NULL, 'S' },
 		{ "period", 1, NULL, 'p' },  { "keep", 1, NULL, 'k' },
-		{ "restarts", 1, NULL, 'r' }, { "batch", 0, NULL, 'b' },
-		{ "first", 0, NULL, 'f' },   { NULL, 0, NULL, 0 },
+		{ "batch", 0, NULL, 'b' },   { "first", 0, NULL, 'f' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -275,9 +274,6 @@ static int agent_options(struct cr_agent *a, int argc, char **argv)
 			break;
 		case 'k':
 			a->keep = atoi(optarg);
-			break;
-		case 'r':
-			a->restarts = strtoul(optarg, NULL, 10);
 			break;
 		case 'b':
 			a->batch = true;

@@ -25,6 +25,7 @@ struct cr_root { /* of a rank's process tree, or the batch script */
 	bool batch, mpi, ended;
 	char world[1024]; /* the batch script: generation it came from */
 	int rank, size, launcher;
+	int restarts; /* the batch script: of the job */
 	int status;	  /* wait status, -1: not known */
 	int client;	  /* registration that waits for its answer, -1 */
 	int client_timer; /* ends the waiting */

@@ -65,6 +65,7 @@ static void roots_tell(struct cr_root *r)
 	cr_json_put_int(msg, "size", r->size);
 	cr_json_put_int(msg, "launcher", r->launcher);
 	cr_json_put_bool(msg, "batch", r->batch);
+	cr_json_put_int(msg, "restarts", r->restarts);
 	cr_json_put_bool(msg, "mpi", r->mpi);
 	if (r->ended)
 		cr_json_put_int(msg, "status", r->status);
@@ -193,6 +194,7 @@ static void roots_rank(struct cr_node *n, const struct cr_register *m,
 	r->rank = m->rank;
 	r->size = m->size;
 	r->launcher = m->launcher;
+	r->restarts = m->value;
 	r->status = -1;
 	r->client = client;
 	r->worker_fd = r->worker_pidfd = -1;
