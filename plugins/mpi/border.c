@@ -291,6 +291,7 @@ void cr_mpi_count_threads(struct cr_mpi_census *census)
 			continue;
 		else
 			census->unsafe++;
+		census->local += class == CR_MPI_CLASS_LOCAL;
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -348,4 +349,10 @@ void cr_mpi_helper_give(void)
 		return;
 	cr_lower_token_give();
 	cr_mpi_open(CR_MPI_HOLD_TOKEN);
+}
+
+/* The token of the old lower half is gone with it. */
+void cr_mpi_helper_reset(void)
+{
+	helper_depth = 0;
 }

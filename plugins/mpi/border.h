@@ -92,12 +92,14 @@ void cr_mpi_wake(void); /* held threads look again */
 struct cr_mpi_census {
 	int unsafe;  /* inside and not to be rolled back, or on the way out */
 	int through; /* in calls that must come back first */
+	int local;   /* in calls that may just be posting a receive */
 };
 void cr_mpi_count_threads(struct cr_mpi_census *census);
 bool cr_mpi_want_collective(struct cr_mpi_comm *comm);
 /* libcr's thread goes in and out; -ECANCELED when cancelled() says so. */
 int cr_mpi_helper_take(bool (*cancelled)(void *arg), void *arg);
 void cr_mpi_helper_give(void);
+void cr_mpi_helper_reset(void); /* in a restored process */
 void cr_mpi_fork_child(void);
 
 static inline __attribute__((always_inline)) void cr_mpi_enter(int class)

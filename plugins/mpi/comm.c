@@ -206,7 +206,8 @@ int cr_mpi_comm_rebuild(struct cr_error *err)
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = rebuild_one(all[i], err);
 	for (int i = 0; i < n && rc == 0; i++)
-		if (cr_mpi_errhandler_apply(all[i]) != MPI_SUCCESS)
+		if (!all[i]->freed &&
+		    cr_mpi_errhandler_apply(all[i]) != MPI_SUCCESS)
 			rc = cr_error_set(err, -EIO, "an error handler cannot "
 					  "be set again");
 	free(all);
@@ -217,4 +218,19 @@ int cr_mpi_comm_rebuild(struct cr_error *err)
 		cr_mpi_errhandler_apply(
 			cr_mpi_comm_of(CR_PRE(ompi_mpi_comm_self)));
 	return rc;
+}
+
+/* When all requests are there again: what had been freed goes. */
+void cr_mpi_comm_rebuild_end(void)
+{
+	struct cr_mpi_object *o;
+
+	for (o = cr_mpi_objects[CR_MPI_COMM]; o; o = o->next) {
+		MPI_Comm lower = o->head.lower;
+
+		if (!((struct cr_mpi_comm *)o)->freed)
+			continue;
+		CR_LOWER(cr_mpi_low.Comm_free(&lower));
+		cr_mpi_bind(o, NULL);
+	}
 }

@@ -186,42 +186,15 @@ int MPI_Intercomm_merge(MPI_Comm inter, int high, MPI_Comm *newcomm)
 }
 CR_MPI_ALIAS(Intercomm_merge, (MPI_Comm inter, int high, MPI_Comm *newcomm));
 
-/* A receive that is still pending keeps what we know of comm. */
-static int pending_on(struct cr_mpi_request *v, void *comm)
-{
-	return v->comm == comm && (v->active || cr_mpi_persistent(v)) &&
-	       cr_mpi_receives(v) && !v->done;
-}
-
-static void forget(struct cr_mpi_comm *c, MPI_Comm handle)
-{
-	if (cr_mpi_request_each(pending_on, handle))
-		cr_mpi_refuse("MPI_Comm_free with a receive pending");
-	else
-		cr_mpi_comm_destroy(c);
-}
-
-static int release_lower(struct cr_mpi_comm *c, MPI_Comm *comm,
-			 bool disconnect)
-{
-	MPI_Comm lc;
-	int r;
-
-	CR_MPI_BLOCKING(CR_MPI_CLASS_COLL, c,
-			{ c->entered++; lc = c->o.head.lower; }, r,
-			disconnect ? cr_mpi_low.Comm_disconnect(&lc) :
-				     cr_mpi_low.Comm_free(&lc),
-			{ c->done++;
-			  if (r == MPI_SUCCESS && !c->o.head.predefined) {
-				  forget(c, *comm);
-				  *comm = CR_PRE(ompi_mpi_comm_null);
-			  } });
-	return r;
-}
-
-static int release(MPI_Comm *comm, bool disconnect)
+/*
+ * Freeing waits for nobody.  What we know of the communicator stays until a
+ * cut finds that all members have freed it: until then they need us when it
+ * is made anew at a restart, to free it again.
+ */
+int MPI_Comm_free(MPI_Comm *comm)
 {
 	struct cr_mpi_comm *c = cr_mpi_comm_of(*comm);
+	MPI_Comm lc;
 	int r;
 
 	if (!c->o.head.predefined) {
@@ -229,18 +202,23 @@ static int release(MPI_Comm *comm, bool disconnect)
 		if (r != MPI_SUCCESS)
 			return r;
 	}
-	return release_lower(c, comm, disconnect);
-}
-
-int MPI_Comm_free(MPI_Comm *comm)
-{
-	return release(comm, false);
+	CR_MPI_CALL(CR_MPI_CLASS_LOCAL, lc = cr_mpi_lower_comm(*comm);, r,
+		    cr_mpi_low.Comm_free(&lc),
+		    if (r == MPI_SUCCESS && !c->o.head.predefined) {
+			    cr_mpi_bind(&c->o, NULL);
+			    c->freed = true;
+			    *comm = CR_PRE(ompi_mpi_comm_null);
+		    });
+	return r;
 }
 CR_MPI_ALIAS(Comm_free, (MPI_Comm *comm));
 
+/* All members wait for each other, then free. */
 int MPI_Comm_disconnect(MPI_Comm *comm)
 {
-	return release(comm, true);
+	int r = PMPI_Barrier(*comm);
+
+	return r == MPI_SUCCESS ? PMPI_Comm_free(comm) : r;
 }
 CR_MPI_ALIAS(Comm_disconnect, (MPI_Comm *comm));
 

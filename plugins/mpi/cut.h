@@ -7,6 +7,9 @@
 
 /* After MPI_Init: libcr will ask us before it takes a snapshot. */
 void cr_mpi_cut_init(void);
+/* Tells the agent of the node, if there is one, that this is a rank. */
 int cr_mpi_register(void);
+/* In a restored process, in libcr's thread: MPI comes up again. */
+void cr_mpi_restart(void);
 
 #endif

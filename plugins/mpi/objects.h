@@ -25,6 +25,7 @@ MPI_Comm cr_mpi_comm_adopt(MPI_Comm lower, MPI_Comm parent, uint64_t number);
 void cr_mpi_comm_destroy(struct cr_mpi_comm *c);
 uint64_t cr_mpi_mix(uint64_t h, uint64_t x);
 int cr_mpi_comm_rebuild(struct cr_error *err);
+void cr_mpi_comm_rebuild_end(void);
 int cr_mpi_topology_rebuild(struct cr_mpi_comm *c, MPI_Comm from, MPI_Comm *to);
 void cr_mpi_comm_topology_free(struct cr_mpi_comm *c);
 void cr_mpi_comm_topology_copy(struct cr_mpi_comm *to,

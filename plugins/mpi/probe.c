@@ -40,7 +40,8 @@ int MPI_Probe(int source, int tag, MPI_Comm comm, MPI_Status *status)
 }
 CR_MPI_ALIAS(Probe, (int source, int tag, MPI_Comm comm, MPI_Status *status));
 
-static MPI_Message message_new(MPI_Comm comm, int source, MPI_Message lower,
+static MPI_Message message_new(MPI_Comm comm, const MPI_Status *status,
+			       MPI_Message lower,
 			       struct cr_mpi_drained *drained)
 {
 	struct cr_mpi_message *m = cr_mpi_alloc(1, sizeof(*m));
@@ -48,7 +49,9 @@ static MPI_Message message_new(MPI_Comm comm, int source, MPI_Message lower,
 	cr_mpi_object_init(&m->o, CR_MPI_MESSAGE);
 	m->o.head.lower = lower;
 	m->comm = comm;
-	m->source = source;
+	m->source = drained ? drained->source : status->MPI_SOURCE;
+	if (status)
+		m->status = *status;
 	m->drained = drained;
 	return (MPI_Message)m;
 }
@@ -73,7 +76,7 @@ int MPI_Improbe(int source, int tag, MPI_Comm comm, int *flag,
 	}
 	if (m) {
 		*flag = 1;
-		*message = message_new(comm, m->source, NULL, m);
+		*message = message_new(comm, NULL, NULL, m);
 		cr_mpi_leave();
 		return r;
 	}
@@ -90,7 +93,7 @@ int MPI_Improbe(int source, int tag, MPI_Comm comm, int *flag,
 		} else {
 			/* matched: no drain will see it any more */
 			cr_mpi_count(cr_mpi_received, comm, st.MPI_SOURCE);
-			*message = message_new(comm, st.MPI_SOURCE, lm, NULL);
+			*message = message_new(comm, &st, lm, NULL);
 		}
 	}
 	cr_mpi_leave();

@@ -128,6 +128,7 @@ struct cr_mpi_message {
 	struct cr_mpi_object o;
 	MPI_Comm comm;
 	int source;
+	MPI_Status status;
 	struct cr_mpi_drained *drained; /* taken off the wire meanwhile */
 };
 
