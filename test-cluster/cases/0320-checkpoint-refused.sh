@@ -1,0 +1,121 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What cannot be saved is refused by name, with the program undisturbed.
+# time limit: 60
+. "$(dirname "$0")/lib.sh"
+enter_pidns
+tmpdir
+
+cc_prog odd - <<'C'
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct sock_filter allow = {BPF_RET, 0, 0, SECCOMP_RET_ALLOW};
+	struct sock_fprog prog = {1, &allow};
+	struct timespec t;
+	int id;
+
+	if (!strcmp(argv[1], "socket")) {
+		socket(AF_INET, SOCK_STREAM, 0);
+	} else if (!strcmp(argv[1], "sysv")) {
+		id = shmget(IPC_PRIVATE, 4096, 0600);
+		shmat(id, NULL, 0);
+		shmctl(id, IPC_RMID, NULL);
+	} else if (!strcmp(argv[1], "seccomp")) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+	} else if (!strcmp(argv[1], "posixlock")) {
+		struct flock l = {.l_type = F_WRLCK};
+		fcntl(open("locked", O_RDWR | O_CREAT, 0600), F_SETLK, &l);
+	} else if (!strcmp(argv[1], "fifo")) {
+		open("fifo", O_RDWR);
+	}
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		t = (struct timespec){0, 5000000};
+		if (nanosleep(&t, NULL))
+			puts("disturbed");
+		else
+			puts("tick");
+		fflush(stdout);
+	}
+}
+C
+mkfifo fifo
+
+refused() { # KIND TEXT
+	local before
+	setsid ./odd "$1" </dev/null >out 2>&1 &
+	pid=$!
+	at_exit "kill -9 $pid 2>/dev/null"
+	wait_for 'grep -q ready out' 20
+	must_fail cr_checkpoint -f image "$pid" 2>err
+	must_fail cr_checkpoint --check "$pid" 2>err
+	grep -q "process $pid: .*$2" err || fail "$1: $(cat err)"
+	[ ! -e image ] || fail "$1: a file was left"
+	before=$(wc -l <out)
+	wait_for '[ "$(wc -l <out)" -gt '"$before"' ]' 20
+	! grep -q disturbed out || fail "$1: disturbed"
+	kill -9 "$pid"
+	wait "$pid" || true
+	note "$1: $(head -n 1 err)"
+}
+
+refused socket 'is a socket.*close it'
+refused sysv 'System V shared memory.*mmap'
+refused seccomp 'seccomp filter'
+refused posixlock 'locked by fcntl'
+refused fifo 'named pipe'
+
+note "nothing in the way: --check says so and writes nothing"
+setsid ./odd nothing </dev/null >out 2>&1 &
+pid=$!
+at_exit "kill -9 $pid 2>/dev/null"
+wait_for 'grep -q ready out' 20
+cr_checkpoint --check "$pid"
+[ -z "$(ls context.* 2>/dev/null)" ] || fail "a file was left"
+
+note "wrong usage"
+for args in "" "0" "x" "--save-exe $pid" "--ptraced-skip $pid" "1 2" \
+	"-t 0 $pid" "-S 65 $pid" "--snapshot=none $pid"; do
+	status=0
+	# shellcheck disable=SC2086
+	cr_checkpoint $args 2>err || status=$?
+	[ $status = 2 ] || fail "cr_checkpoint $args: status $status"
+done
+must_fail cr_checkpoint 99999999 2>err
+grep -q 'no such process' err
+if [ "$(id -u)" = 0 ]; then
+	note "somebody else's"
+	must_fail as_user cr_checkpoint -f "$T/image" "$pid" 2>err
+	grep -q "process $pid: may not be looked into" err || fail "$(cat err)"
+fi
+
+note "existing files"
+echo old >image
+must_fail cr_checkpoint --noclobber -f image "$pid" 2>err
+[ "$(cat image)" = old ]
+cr_checkpoint --backup -f image "$pid"
+[ "$(cat image~)" = old ]
+cr_info --verify image
+cr_checkpoint --backup=second -f image "$pid"
+cr_info --verify second
+mkdir dir
+cr_checkpoint -d dir "$pid"
+cr_info --verify "dir/context.$pid"
+cr_checkpoint -F 9 "$pid" 9>by-fd
+cr_info --verify by-fd
+kill -9 "$pid"
