@@ -40,7 +40,8 @@ static int give_environment(struct cr_restore_context *ctx, struct cr_stub *s,
 	}
 	addr = cr_stub_call(&s->tasks[0], "memory for the environment",
 			    SYS_mmap,
-			    (uint64_t[6]){ 0, len + 1, PROT_READ | PROT_WRITE,
+			    (uint64_t[6]){ 0, len ? len : 1,
+					   PROT_READ | PROT_WRITE,
 					   MAP_PRIVATE | MAP_ANONYMOUS,
 					   (uint64_t)-1, 0 }, err);
 	ret = addr < 0 ? (int)addr : 0;
@@ -56,6 +57,17 @@ static int give_environment(struct cr_restore_context *ctx, struct cr_stub *s,
 			  sizeof(len), err);
 	free(all);
 	return ret;
+}
+
+/* What was not saved does not exist any more: the lists of it are empty. */
+static int clear_omitted(struct cr_stub *s, uint64_t block,
+			 struct cr_error *err)
+{
+	static const struct cr_control none;
+	size_t from = offsetof(struct cr_control, n_omit_ranges);
+
+	return put(s, block, from, (const char *)&none + from,
+		   offsetof(struct cr_control, rollback) - from, err);
 }
 
 int cr_control_restore(struct cr_restore_context *ctx, struct cr_stub *s,
@@ -90,6 +102,8 @@ int cr_control_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	if (!ret)
 		ret = put(s, block, offsetof(struct cr_control, restart_src),
 			  c->restart_src, sizeof(c->restart_src), err);
+	if (!ret)
+		ret = clear_omitted(s, block, err);
 	if (!ret)
 		ret = give_environment(ctx, s, block, err);
 out:

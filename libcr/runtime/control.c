@@ -224,7 +224,8 @@ uint64_t *cr_omit_fd_words(size_t *words)
 		return NULL;
 	}
 	cr_registry_unlock(&saved);
-	*words = CR_CONTROL_OMIT_FDS / 64;
+	if (words)
+		*words = CR_CONTROL_OMIT_FDS / 64;
 	return cr_control->omit_fd;
 }
 

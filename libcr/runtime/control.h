@@ -54,7 +54,8 @@ struct cr_control {
 	uint64_t restarts;	  /* how often this process was restored */
 	uint64_t restart_env;	  /* address of a mapping made by restore: */
 	uint64_t restart_env_len; /* NUL-terminated NAME=VALUE, one after
-				     the other; libcr unmaps it */
+				     the other; libcr unmaps it.  Restore
+				     also empties the omit lists above */
 	int32_t restart_requester; /* pid of the restart command */
 	char restart_src[4096];	   /* path of the context file */
 };

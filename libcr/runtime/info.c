@@ -80,7 +80,7 @@ static void take_environment(void)
 	block = (void *)(uintptr_t)c->restart_env;
 	free(environment);
 	environment = vector_of(block, c->restart_env_len);
-	munmap(block, c->restart_env_len);
+	munmap(block, c->restart_env_len ? c->restart_env_len : 1);
 	c->restart_env = c->restart_env_len = 0;
 }
 

@@ -92,7 +92,11 @@ static void resume(void *arg, int outcome)
 	}
 	need(threads() == 2, "the thread is gone");
 	need(fcntl(sock, F_GETFD) < 0 && errno == EBADF, "socket closed");
-	create(); /* needs the addresses, and lists without old entries */
+	need(cr_keep_memory(memory, SIZE) == -ENOENT, "no omitted memory");
+	need(cr_keep_thread(tid) == -ENOENT, "no omitted thread");
+	need(!(cr_omit_fd_words(NULL)[sock / 64] >> (sock % 64) & 1),
+	     "no omitted descriptor");
+	create(); /* needs the addresses */
 	while (env && *env && strncmp(*env, "MARK=", 5))
 		env++;
 	printf("restart %d, %s\n", (int)cr_restarts(), env ? *env : "none");
