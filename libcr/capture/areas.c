@@ -40,6 +40,18 @@ static void find_cuts(const struct cap_proc *p, struct cuts *cuts)
 		}
 }
 
+bool cap_is_cut(const struct cap_proc *p, uint64_t start, uint64_t end)
+{
+	struct cuts cuts;
+	size_t i;
+
+	find_cuts(p, &cuts);
+	for (i = 0; i < cuts.n; i++)
+		if (cuts.cut[i].start <= start && cuts.cut[i].end >= end)
+			return true;
+	return false;
+}
+
 static int no_memory(struct cr_error *err)
 {
 	return cr_error_set(err, -ENOMEM, "out of memory");
@@ -143,17 +155,6 @@ static int add_uncut(struct cr_capture *c, struct cap_proc *p,
 	return add_area(c, p, m, kind, from, err);
 }
 
-static bool all_cut(const struct cuts *cuts, const struct cap_map *m)
-{
-	size_t i;
-
-	for (i = 0; i < cuts->n; i++)
-		if (cuts->cut[i].start <= m->start &&
-		    cuts->cut[i].end >= m->end)
-			return true;
-	return false;
-}
-
 static int find_exe(struct cr_capture *c, struct cap_proc *p, pid_t from,
 		    struct cr_error *err)
 {
@@ -195,7 +196,7 @@ int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 	}
 	find_cuts(p, &cuts);
 	while (!ret && cap_map_next(&text, m)) {
-		if (all_cut(&cuts, m))
+		if (cap_is_cut(p, m->start, m->end))
 			continue;
 		kind = cap_map_kind(m, err);
 		if (!kind) {

@@ -38,6 +38,8 @@ static void check_memory(struct cr_capture *c, struct cap_proc *p)
 
 	p->special = false;
 	while (smaps && m && cap_map_next(&text, m)) {
+		if (cap_is_cut(p, m->start, m->end))
+			continue;
 		cr_error_clear(&why);
 		if (!cap_map_kind(m, &why))
 			cap_report(c, "process %d: %s", p->vpid, why.text);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "capture/internal.h"
+#include "capture/smaps.h"
 
 /* Waits in t for its child, which has ended, without a trace. */
 static int collect(struct cr_task *t, pid_t child, struct cr_error *err)
@@ -74,17 +75,38 @@ static int make(struct cr_task *t, struct cap_snapshot *s,
 	return ret ? ret : end;
 }
 
+static bool next_kept(const struct cap_proc *p, const char **text,
+		      struct cap_map *m)
+{
+	while (cap_map_next(text, m))
+		if (!cap_is_cut(p, m->start, m->end))
+			return true;
+	return false;
+}
+
 /* Areas that fork() did not copy show as a difference. */
 static int compare(struct cap_proc *p, bool *same, struct cr_error *err)
 {
 	char *mine = cr_procfs_read(p->pid, NULL, "maps");
 	char *its = cr_procfs_read(p->snap.task.tid, NULL, "maps");
+	struct cap_map *m = malloc(2 * sizeof(*m));
+	const char *a = mine, *b = its;
+	bool more;
 	int ret = 0;
 
-	if (!mine || !its)
-		ret = cr_error_set(err, -errno, "maps: %s", strerror(errno));
-	else
-		*same = !strcmp(mine, its);
+	if (!mine || !its || !m)
+		ret = cr_error_set(err, m ? -errno : -ENOMEM, "maps: %s",
+				   strerror(m ? errno : ENOMEM));
+	*same = !ret && !strcmp(mine, its);
+	if (!ret && !*same) {
+		do {
+			more = next_kept(p, &a, &m[0]);
+			*same = more == next_kept(p, &b, &m[1]) &&
+				(!more || (m[0].start == m[1].start &&
+					   m[0].end == m[1].end));
+		} while (more && *same);
+	}
+	free(m);
 	free(mine);
 	free(its);
 	return ret;

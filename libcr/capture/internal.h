@@ -150,6 +150,8 @@ int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
 		    bool exec, uint64_t ino, uint32_t *index,
 		    struct cr_error *err);
 /* areas.c */
+/* All of it is memory that is not saved. */
+bool cap_is_cut(const struct cap_proc *p, uint64_t start, uint64_t end);
 struct cap_map;
 int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
 		 struct cr_error *err);
