@@ -191,9 +191,9 @@ int cr_omit_threads_by_fs(const void *start, size_t len)
 
 static int omit_fd(int fd, bool omit)
 {
-	uint64_t bit = 1ULL << (fd % 64);
 	sigset_t saved;
-	int rc = 0;
+	uint64_t bit;
+	int rc;
 
 	if (fd < 0 || fd >= CR_CONTROL_OMIT_FDS)
 		return -EBADF;
@@ -205,6 +205,7 @@ static int omit_fd(int fd, bool omit)
 			return rc;
 		cr_registry_unlock(&saved);
 	}
+	bit = 1ULL << (fd % 64);
 	if (omit)
 		__atomic_fetch_or(&cr_control->omit_fd[fd / 64], bit,
 				  __ATOMIC_SEQ_CST);
