@@ -189,7 +189,8 @@ typedef struct {
 	cr_version_t cr_version;
 	cr_scope_t cr_scope;
 	pid_t cr_target; /* 0: this process, its group, session or tree */
-	int cr_fd;	 /* open for writing, or CR_DEST_CWD */
+	int cr_fd;	 /* open for writing, or CR_DEST_CWD; closed in
+			    restarted processes */
 	int cr_signal;	 /* to the processes afterwards; 0: none */
 	unsigned int cr_timeout; /* seconds, 0: no limit */
 	int cr_flags;

@@ -4,8 +4,9 @@
  *
  * The checkpoint is made by the command cr_checkpoint, started outside the
  * scope (spawn.c).  It has two pipes to us: what it says, and its result as
- * the last thing, "0\n" or a code (CR_RESULT_FD).  Both are omitted: in the
- * restarted process they are gone, and cr_restarts() has grown.
+ * the last thing, "0\n" or a code (CR_RESULT_FD).  Both are omitted, and so is
+ * the destination, which cannot be part of what is written to it: in the
+ * restarted process they are closed, and cr_restarts() has grown.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,9 @@
 #define VERSION 1
 
 struct cr_request_state {
+	struct cr_request_state *next;
 	int log_fd, result_fd;
+	int dest; /* the caller's descriptor, omitted; -1: none */
 	uint64_t restarts; /* at the start */
 	char *log;
 	size_t log_len;
@@ -34,6 +37,8 @@ struct cr_request_state {
 	bool done;
 	int code; /* done: 0, or errno */
 };
+
+static struct cr_request_state *requests; /* registry locked */
 
 static int fail(int error)
 {
@@ -61,10 +66,42 @@ static void request_close(int *fd)
 	*fd = -1;
 }
 
-static void request_destroy(struct cr_request_state *q)
+static struct cr_request_state *request_create(void)
+{
+	struct cr_request_state *q = calloc(1, sizeof(*q));
+	sigset_t saved;
+
+	if (!q)
+		return NULL;
+	q->log_fd = q->result_fd = q->dest = -1;
+	cr_registry_lock(&saved);
+	q->next = requests;
+	requests = q;
+	cr_registry_unlock(&saved);
+	return q;
+}
+
+static void request_end(struct cr_request_state *q)
 {
 	request_close(&q->log_fd);
 	request_close(&q->result_fd);
+	if (q->dest >= 0)
+		cr_keep_fd(q->dest);
+	q->dest = -1;
+}
+
+static void request_destroy(struct cr_request_state *q)
+{
+	struct cr_request_state **p;
+	sigset_t saved;
+
+	cr_registry_lock(&saved);
+	for (p = &requests; *p && *p != q; p = &(*p)->next)
+		;
+	if (*p)
+		*p = q->next;
+	cr_registry_unlock(&saved);
+	request_end(q);
 	free(q->log);
 	free(q);
 }
@@ -100,6 +137,10 @@ static int request_start(struct cr_request_state *q,
 
 	q->restarts = cr_restarts();
 	rc = private_pipe(&q->log_fd, &log);
+	if (!rc && !path && args->cr_fd >= 0) {
+		rc = cr_omit_fd(args->cr_fd);
+		q->dest = rc ? -1 : args->cr_fd;
+	}
 	if (!rc)
 		rc = private_pipe(&q->result_fd, &result);
 	if (!rc)
@@ -121,10 +162,9 @@ int cr_request_checkpoint(cr_checkpoint_args_t *args,
 		return fail(EINVAL);
 	if (args->cr_version != VERSION)
 		return fail(CR_EVERSION);
-	q = calloc(1, sizeof(*q));
+	q = request_create();
 	if (!q)
 		return fail(ENOMEM);
-	q->log_fd = q->result_fd = -1;
 	rc = cr_ask_check(args);
 	if (!rc)
 		rc = request_start(q, args, NULL);
@@ -149,10 +189,22 @@ static bool restarted(struct cr_request_state *q)
 {
 	if (cr_restarts() == q->restarts)
 		return false;
-	q->log_fd = q->result_fd = -1;
+	q->log_fd = q->result_fd = q->dest = -1;
 	if (!q->done)
 		finish(q, CR_ERESTARTED);
 	return true;
+}
+
+/* The child has no part in the requests of its parent. */
+void cr_ask_forked(void)
+{
+	struct cr_request_state *q;
+
+	for (q = requests; q; q = q->next) {
+		request_end(q);
+		if (!q->done)
+			finish(q, ECHILD);
+	}
 }
 
 static void read_log(struct cr_request_state *q)
@@ -305,10 +357,9 @@ static int request_self(cr_checkpoint_args_t *args, const char *path)
 		rc = cr_ask_run(args, path, -1, -1);
 		return rc ? fail(-rc) : 0;
 	}
-	q = calloc(1, sizeof(*q));
+	q = request_create();
 	if (!q)
 		return fail(ENOMEM);
-	q->log_fd = q->result_fd = -1;
 	rc = request_start(q, args, path);
 	if (rc) {
 		request_destroy(q);

@@ -97,6 +97,9 @@ bool cr_answer_cancelled(void);
 const struct cr_message *cr_answer_request(pid_t *requester);
 void cr_answer_forked(void);
 
+/* ask.c */
+void cr_ask_forked(void);
+
 /* round.c */
 struct cr_frame { /* a callback that is running in this thread */
 	struct cr_frame *outer;

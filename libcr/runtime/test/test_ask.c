@@ -55,6 +55,16 @@ static void no_trace(void)
 		CHECK(fcntl(fd, F_GETFD) == -1);
 }
 
+static struct cr_control *own_control(void)
+{
+	struct cr_control *copy = malloc(sizeof(*copy));
+	uint64_t addr;
+
+	CHECK(copy && !cr_control_read(getpid(), &addr, copy, NULL));
+	free(copy);
+	return (struct cr_control *)(uintptr_t)addr;
+}
+
 static void options_program(void)
 {
 	cr_checkpoint_args_t args;
@@ -73,6 +83,7 @@ static void options_program(void)
 	args.cr_signal = SIGTERM;
 	args.cr_timeout = 60;
 	CHECK(!cr_request_checkpoint(&args, &h));
+	CHECK(own_control()->omit_fd[0] == 1ull << fd);
 	CHECK(cr_wait_checkpoint(&h, NULL) == 1);
 	snprintf(want, sizeof(want),
 		 "%s --pid -S 15 -t 60 -F 3 -- %d\nunset\n",
@@ -85,6 +96,7 @@ static void options_program(void)
 	/* standard ones, destination, result, and the shell's script */
 	CHECK(!strcmp(log + strlen(want), "0 1 10 2 3 4 "));
 	CHECK(!cr_reap_checkpoint(&h) && !h);
+	CHECK(!own_control()->omit_fd[0]);
 	CHECK(lseek(fd, 0, SEEK_END) == 5);
 	no_trace();
 }
@@ -178,16 +190,6 @@ static void test_results(void **state)
 	program_end(program_start(results_program));
 }
 
-static struct cr_control *own_control(void)
-{
-	struct cr_control *copy = malloc(sizeof(*copy));
-	uint64_t addr;
-
-	CHECK(copy && !cr_control_read(getpid(), &addr, copy, NULL));
-	free(copy);
-	return (struct cr_control *)(uintptr_t)addr;
-}
-
 /* What restore does, as far as a request can see it. */
 static void restart_self(void)
 {
@@ -202,12 +204,23 @@ static void restarted_program(void)
 {
 	cr_checkpoint_args_t args;
 	cr_checkpoint_handle_t h;
+	int status;
+	pid_t pid;
 
 	start();
 	CHECK(!cr_initialize_checkpoint_args_t(&args));
 	command_is("sleep 1");
 	CHECK(!cr_request_checkpoint(&args, &h));
-	CHECK(own_control()->omit_fd[900 / 64] >> (900 % 64) & 3);
+	CHECK((own_control()->omit_fd[900 / 64] >> (900 % 64) & 3) == 3);
+	pid = fork(); /* has no part in it, and no pipes */
+	if (!pid) {
+		CHECK(!own_control()->omit_fd[900 / 64]);
+		CHECK(fcntl(900, F_GETFD) == -1);
+		CHECK(cr_reap_checkpoint(&h) == -1 && errno == ECHILD);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	shared->log[0] = '\0'; /* of SIGCHLD */
 	restart_self();
 	CHECK(cr_poll_checkpoint(&h, NULL) == CR_POLL_CHKPT_ERR_POST);
 	CHECK(errno == CR_ERESTARTED);
