@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* capture.c - a capture from its creation to its end */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,16 @@ no_memory:
 	return cr_error_set(err, -ENOMEM, "out of memory");
 }
 
+static int read_status(struct cap_proc *p, struct cr_error *err)
+{
+	free(p->status);
+	p->status = cr_procfs_read(p->pid, NULL, "status");
+	if (!p->status || cr_procfs_stat(p->pid, &p->stat))
+		return cr_error_set(err, -errno, "process %d: status: %s",
+				    p->vpid, strerror(errno));
+	return 0;
+}
+
 /* A place for the arguments of our calls, one per address space. */
 static int map_scratch(struct cap_proc *p, struct cr_error *err)
 {
@@ -151,11 +162,17 @@ static int map_scratch(struct cap_proc *p, struct cr_error *err)
 	if (p->mm_of != p) {
 		t->scratch = p->mm_of->scratch;
 		t->scratch_size = CAP_SCRATCH_SIZE;
-		return 0;
+	} else {
+		ret = cr_remote_map_scratch(t, CAP_SCRATCH_SIZE, err);
+		if (ret)
+			return ret;
+		p->scratch = t->scratch;
 	}
-	ret = cr_remote_map_scratch(t, CAP_SCRATCH_SIZE, err);
-	p->scratch = t->scratch;
-	return ret;
+	if (cr_procfs_hex(p->status, "SigIgn") >> (SIGTRAP - 1) & 1)
+		return 0;
+	return cr_remote_enable_batch(t, t->scratch + CAP_SCRATCH_BATCH,
+				      CAP_SCRATCH_SIZE - CAP_SCRATCH_BATCH,
+				      err);
 }
 
 static int read_control(struct cap_proc *p, struct cr_error *err)
@@ -189,7 +206,8 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 		p = c->procs[i];
 		if (p->omitted)
 			continue;
-		if (cap_live(p))
+		ret = read_status(p, err);
+		if (!ret && cap_live(p))
 			ret = map_scratch(p, err);
 		if (!ret)
 			ret = cap_read_process(c, p, err);

@@ -64,6 +64,8 @@ static int make(struct cr_task *t, struct cap_snapshot *s,
 		s->alive = true;
 		s->task.scratch = t->scratch;
 		s->task.scratch_size = t->scratch_size;
+		s->task.batch = t->batch;
+		s->task.batch_size = t->batch_size;
 	}
 	cr_error_clear(&ignored);
 	end = cr_remote_exit(&c, 0, &ignored);

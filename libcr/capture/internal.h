@@ -55,6 +55,7 @@ struct cap_proc {
 	bool checked;	  /* its memory was looked at before the stop */
 	bool special;	  /* it has areas that fork() does not copy, or
 			     locked ones */
+	char *status;	  /* /proc/PID/status under the stop */
 	char *smaps;	  /* of the process itself under the stop, where the
 			     snapshot's are not enough */
 	struct cap_snapshot snap;
@@ -68,7 +69,9 @@ struct cap_piece {
 	void *data;
 };
 #define CAP_SHM 0x80000000u
-#define CAP_SCRATCH_SIZE 4096
+/* of the scratch memory: results, then cr_remote_batch()'s part */
+#define CAP_SCRATCH_SIZE 16384
+#define CAP_SCRATCH_BATCH 4096
 #define CAP_CHUNK (1u << 20) /* bytes copied at a time */
 
 struct cr_capture {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* process.c - what belongs to a process and not to its threads */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,21 +47,52 @@ static int64_t ns_of_timespec(const struct timespec *ts)
 	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
 }
 
+/* A call of a batch that failed; they all are such that cannot fail. */
+static int check_calls(const struct cr_remote_call *c, size_t n,
+		       struct cr_error *err)
+{
+	for (; n; n--, c++)
+		if (c->ret < 0 && c->ret > -4096)
+			return cr_error_set(err, (int)c->ret,
+					    "system call %lld: %s",
+					    (long long)c->nr,
+					    strerror((int)-c->ret));
+	return 0;
+}
+
 static int read_itimers(struct cr_task *t, struct cr_process *m,
 			struct cr_error *err)
 {
-	struct itimerval v;
+	struct {
+		struct itimerval v[3];
+		int32_t subreaper;
+	} out;
+	struct cr_remote_call c[4];
 	int i, ret;
 
+	for (i = 0; i < 3; i++)
+		c[i] = (struct cr_remote_call){
+			.nr = SYS_getitimer,
+			.arg = {(uint64_t)i,
+				t->scratch + (uint64_t)i * sizeof(out.v[0])}};
+	c[3] = (struct cr_remote_call){
+		.nr = SYS_prctl,
+		.arg = {PR_GET_CHILD_SUBREAPER,
+			t->scratch + offsetof(typeof(out), subreaper)}};
+	ret = cr_remote_batch(t, c, 4, err);
+	if (!ret)
+		ret = check_calls(c, 4, err);
+	if (!ret)
+		ret = cr_remote_read(t->tgid, t->scratch, &out, sizeof(out),
+				     err);
+	if (ret)
+		return ret;
 	for (i = 0; i < 3; i++) {
-		ret = ask(t, "getitimer", SYS_getitimer, (uint64_t)i,
-			  t->scratch, 0, 0, t->scratch, &v, sizeof(v), NULL,
-			  err);
-		if (ret)
-			return ret;
-		m->itimer[i].value_ns = ns_of_timeval(&v.it_value);
-		m->itimer[i].interval_ns = ns_of_timeval(&v.it_interval);
+		m->itimer[i].value_ns = ns_of_timeval(&out.v[i].it_value);
+		m->itimer[i].interval_ns =
+			ns_of_timeval(&out.v[i].it_interval);
 	}
+	m->child_subreaper = out.subreaper != 0;
 	return 0;
 }
 
@@ -261,19 +293,11 @@ int cap_read_process(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err)
 {
 	struct cr_process *m = cap_model(c, p);
+	const char *status = p->status;
 	struct cr_task *t;
-	int32_t subreaper;
-	char *status;
 	void *data;
-	int ret;
+	int ret = 0;
 
-	ret = cr_procfs_stat(p->pid, &p->stat);
-	status = ret ? NULL : cr_procfs_read(p->pid, NULL, "status");
-	if (!status) {
-		ret = cr_error_set(err, ret ? ret : -errno, "status: %s",
-				   strerror(errno));
-		goto out;
-	}
 	read_ids(c, p, m, status);
 	c->stats.processes++;
 	if (p->zombie) {
@@ -297,17 +321,10 @@ int cap_read_process(struct cr_capture *c, struct cap_proc *p,
 	ret = cr_remote_get_pending(t, true, &data, &m->n_pending, err);
 	m->pending = ret ? NULL : data;
 	if (!ret)
-		ret = ask(t, "subreaper", SYS_prctl, PR_GET_CHILD_SUBREAPER,
-			  t->scratch, 0, 0, t->scratch, &subreaper,
-			  sizeof(subreaper), NULL, err);
-	if (ret)
-		goto out;
-	m->child_subreaper = subreaper != 0;
-	ret = read_itimers(t, m, err);
+		ret = read_itimers(t, m, err);
 	if (!ret)
 		ret = read_timers(c, p, err);
 out:
-	free(status);
 	if (ret)
 		cr_error_prefix(err, "process %d", p->vpid);
 	return ret;
@@ -316,22 +333,27 @@ out:
 static int read_actions(struct cr_task *t, struct cr_process *m,
 			struct cr_error *err)
 {
-	/* the kernel's order: handler, flags, restorer, mask */
-	uint64_t k[4];
+	struct cr_remote_call c[CR_NSIG];
+	uint64_t k[CR_NSIG][4]; /* handler, flags, restorer, mask */
 	int i, ret;
 
-	for (i = 0; i < CR_NSIG; i++) {
-		ret = ask(t, "rt_sigaction", SYS_rt_sigaction,
-			  (uint64_t)(i + 1), 0, t->scratch, 8, t->scratch, k,
-			  sizeof(k), NULL, err);
-		if (ret)
-			return ret;
-		m->sigaction[i].handler = k[0];
-		m->sigaction[i].flags = k[1];
-		m->sigaction[i].restorer = k[2];
-		m->sigaction[i].mask = k[3];
+	for (i = 0; i < CR_NSIG; i++)
+		c[i] = (struct cr_remote_call){
+			.nr = SYS_rt_sigaction,
+			.arg = {(uint64_t)i + 1, 0,
+				t->scratch + (uint64_t)i * sizeof(k[0]), 8}};
+	ret = cr_remote_batch(t, c, CR_NSIG, err);
+	if (!ret)
+		ret = check_calls(c, CR_NSIG, err);
+	if (!ret)
+		ret = cr_remote_read(t->tgid, t->scratch, k, sizeof(k), err);
+	for (i = 0; i < CR_NSIG && !ret; i++) {
+		m->sigaction[i].handler = k[i][0];
+		m->sigaction[i].flags = k[i][1];
+		m->sigaction[i].restorer = k[i][2];
+		m->sigaction[i].mask = k[i][3];
 	}
-	return 0;
+	return ret;
 }
 
 static int read_mm_fields(struct cr_task *t, struct cr_mm *mm, pid_t from,

@@ -26,6 +26,7 @@ static void free_proc(struct cap_proc *p)
 	free(p->threads);
 	cr_rendezvous_destroy(p->rendezvous);
 	free(p->control);
+	free(p->status);
 	free(p->smaps);
 	free(p);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,52 +39,43 @@ static int read_remote(struct cap_thread *t, struct cr_thread *th,
 		uint64_t sp;
 		int32_t flags, pad;
 		uint64_t size;
-	} ss;
+		uint64_t clear_child_tid;
+		int32_t pdeath_signal;
+	} out;
 	struct cr_task *k = &t->task;
-	int32_t signo;
-	int64_t r;
-	int ret;
+	const uint64_t at = k->scratch;
+	struct cr_remote_call c[] = {
+		{SYS_sigaltstack, {0, at}, 0},
+		{SYS_prctl,
+		 {PR_GET_TID_ADDRESS,
+		  at + offsetof(typeof(out), clear_child_tid)},
+		 0},
+		{SYS_prctl,
+		 {PR_GET_PDEATHSIG, at + offsetof(typeof(out), pdeath_signal)},
+		 0},
+		{SYS_prctl, {PR_GET_TIMERSLACK}, 0},
+	};
+	int i, ret;
 
-	ret = cr_remote_syscall(k, &r, SYS_sigaltstack, 0, k->scratch, 0, 0, 0,
-				0, err);
-	if (!ret && r < 0)
-		ret = cr_error_set(err, (int)r, "thread %d: sigaltstack: %s",
-				   t->vtid, strerror((int)-r));
+	ret = cr_remote_batch(k, c, 4, err);
+	for (i = 0; i < 3 && !ret; i++)
+		if (c[i].ret < 0)
+			ret = cr_error_set(err, (int)c[i].ret,
+					   "thread %d: system call %lld: %s",
+					   t->vtid, (long long)c[i].nr,
+					   strerror((int)-c[i].ret));
 	if (!ret)
-		ret = cr_remote_read(k->tgid, k->scratch, &ss, sizeof(ss),
-				     err);
+		ret = cr_remote_read(k->tgid, at, &out, sizeof(out), err);
 	if (ret)
 		return ret;
-	th->altstack_sp = ss.sp;
-	th->altstack_size = ss.size;
+	th->altstack_sp = out.sp;
+	th->altstack_size = out.size;
 	/* whether it runs on it now shows in its stack pointer */
-	th->altstack_flags = (uint32_t)ss.flags & ~1u;
-
-	ret = cr_remote_syscall(k, &r, SYS_prctl, PR_GET_TID_ADDRESS,
-				k->scratch, 0, 0, 0, 0, err);
-	if (!ret && r == 0)
-		ret = cr_remote_read(k->tgid, k->scratch, &th->clear_child_tid,
-				     sizeof(th->clear_child_tid), err);
-	else if (!ret)
-		ret = cr_error_set(err, (int)r,
-				   "thread %d: PR_GET_TID_ADDRESS: %s (a kernel "
-				   "without CONFIG_CHECKPOINT_RESTORE?)",
-				   t->vtid, strerror((int)-r));
-	if (ret)
-		return ret;
-	ret = cr_remote_syscall(k, &r, SYS_prctl, PR_GET_PDEATHSIG, k->scratch,
-				0, 0, 0, 0, err);
-	if (!ret)
-		ret = cr_remote_read(k->tgid, k->scratch, &signo,
-				     sizeof(signo), err);
-	if (ret)
-		return ret;
-	th->pdeath_signal = signo;
-	ret = cr_remote_syscall(k, &r, SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0,
-				0, 0, err);
-	if (!ret && r > 0)
-		th->timerslack_ns = (uint64_t)r;
-	return ret;
+	th->altstack_flags = (uint32_t)out.flags & ~1u;
+	th->clear_child_tid = out.clear_child_tid;
+	th->pdeath_signal = out.pdeath_signal;
+	th->timerslack_ns = c[3].ret > 0 ? (uint64_t)c[3].ret : 0;
+	return 0;
 }
 
 static int read_sched(struct cap_thread *t, struct cr_thread *th,
@@ -257,6 +249,8 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		t->task.gadget = leader->gadget;
 		t->task.scratch = leader->scratch;
 		t->task.scratch_size = leader->scratch_size;
+		t->task.batch = leader->batch;
+		t->task.batch_size = leader->batch_size;
 		th = cr_process_add_thread(cap_model(c, p));
 		if (!th)
 			return cr_error_set(err, -ENOMEM, "out of memory");

@@ -70,10 +70,12 @@ int cr_remote_find_gadget(struct cr_task *t, struct cr_error *err)
 	return 0;
 }
 
-/* Blocks every signal, so that a call of ours is never turned away by one. */
-static int block_signals(struct cr_task *t)
+int cr_remote_block_signals(struct cr_task *t)
 {
 	uint64_t all = ~0ULL;
+
+	if (t->batch) /* see batch.c */
+		all &= ~(1ULL << (SIGTRAP - 1));
 
 	if (t->masked)
 		return 0;
@@ -83,6 +85,12 @@ static int block_signals(struct cr_task *t)
 		return -errno;
 	t->masked = true;
 	return 0;
+}
+
+void cr_remote_keep_signal(struct cr_task *t, int status)
+{
+	if (status >> 16 == 0)
+		t->kept |= 1ULL << WSTOPSIG(status);
 }
 
 /*
@@ -108,9 +116,7 @@ static int run_to_stop(struct cr_task *t)
 			return 0;
 		if (status >> 16 && status >> 16 != PTRACE_EVENT_STOP)
 			return status >> 16;
-		/* Only SIGSTOP cannot be blocked: kept for the release. */
-		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP)
-			t->stop_signal = true;
+		cr_remote_keep_signal(t, status);
 	}
 }
 
@@ -119,7 +125,7 @@ static int start_call(struct cr_task *t, long nr, const uint64_t a[6])
 	struct user_regs_struct r = t->regs;
 	int ret;
 
-	ret = block_signals(t);
+	ret = cr_remote_block_signals(t);
 	if (ret)
 		return ret;
 	r.rax = (uint64_t)nr;

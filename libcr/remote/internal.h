@@ -14,4 +14,9 @@
 /* PTRACE_SETOPTIONS of a task outside cr_remote_clone3(). */
 long cr_remote_options(const struct cr_task *t);
 
+/* Blocks every signal, so that a call of ours is never turned away by one. */
+int cr_remote_block_signals(struct cr_task *t);
+/* A signal on its way to the program is kept for the release. */
+void cr_remote_keep_signal(struct cr_task *t, int status);
+
 #endif

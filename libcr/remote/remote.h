@@ -35,7 +35,9 @@ struct cr_task {
 	bool child_exitkill; /* what it makes by clone3 dies with the tracer */
 	bool called;	  /* has made a call for us: not in a signal stop */
 	bool masked;	  /* all signals blocked by us, sigmask to be put back */
-	bool stop_signal; /* a SIGSTOP was held back, to be sent again */
+	uint64_t kept;	  /* signals held back, to be sent again: 1 << signo */
+	uint64_t batch;	  /* cr_remote_enable_batch() */
+	size_t batch_size;
 	uint64_t sigmask; /* as the program had it */
 };
 
@@ -74,6 +76,24 @@ int cr_remote_find_gadget(struct cr_task *t, struct cr_error *err);
 int cr_remote_syscall(struct cr_task *t, int64_t *ret, long nr, uint64_t a0,
 		      uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
 		      uint64_t a5, struct cr_error *err);
+/*
+ * Many at the price of one: the results go into the calls.  Without
+ * cr_remote_enable_batch() they are made one by one.
+ */
+struct cr_remote_call {
+	int64_t nr;
+	uint64_t arg[6];
+	int64_t ret;
+};
+int cr_remote_batch(struct cr_task *t, struct cr_remote_call *calls, size_t n,
+		    struct cr_error *err);
+/*
+ * Gives a page-aligned part of the scratch memory to cr_remote_batch(); not
+ * for a program that ignores SIGTRAP.  Tasks of the same process may share
+ * it by copying "batch" and "batch_size", one at a time.
+ */
+int cr_remote_enable_batch(struct cr_task *t, uint64_t code, size_t size,
+			   struct cr_error *err);
 /*
  * clone3 in the task; the new task is seized by the caller as well (EXITKILL
  * iff the parent has it), stopped before its first instruction, and

@@ -278,8 +278,7 @@ static int back_to_signal_stop(struct cr_task *t)
 		}
 		if (status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
-		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP)
-			t->stop_signal = true;
+		cr_remote_keep_signal(t, status);
 		if (ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0)
 			return -errno;
 	}
@@ -304,6 +303,16 @@ static bool continued(pid_t tid)
 	return (own | shared) >> (SIGCONT - 1) & 1;
 }
 
+/* SIGSTOP cannot be blocked, SIGTRAP is not: they were held back. */
+static void send_kept(struct cr_task *t)
+{
+	if (t->kept >> SIGSTOP & 1 && !continued(t->tid))
+		syscall(SYS_tgkill, t->tgid, t->tid, SIGSTOP);
+	if (t->kept >> SIGTRAP & 1)
+		syscall(SYS_tgkill, t->tgid, t->tid, SIGTRAP);
+	t->kept = 0;
+}
+
 int cr_remote_release(struct cr_task *t, struct cr_error *err)
 {
 	int ret = 0;
@@ -325,8 +334,8 @@ int cr_remote_release(struct cr_task *t, struct cr_error *err)
 	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->sigmask),
 		   &t->sigmask) < 0)
 		ret = -errno;
-	if (!ret && t->stop_signal && !continued(t->tid))
-		syscall(SYS_tgkill, t->tgid, t->tid, SIGSTOP);
+	if (!ret)
+		send_kept(t);
 	if (!ret && ptrace(PTRACE_DETACH, t->tid, 0, 0) < 0)
 		ret = -errno;
 	t->held = false;

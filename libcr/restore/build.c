@@ -146,7 +146,7 @@ static int release_stopped(struct cr_stub *s, struct cr_error *err)
 	struct timespec nap = { 0, 200000 };
 	int ret;
 
-	s->tasks[0].stop_signal = true;
+	s->tasks[0].kept |= 1ULL << SIGSTOP;
 	ret = cr_remote_release(&s->tasks[0], err);
 	for (int i = 0; !ret && state_of(s->pid) != 'T'; i++) {
 		if (i == 10000)

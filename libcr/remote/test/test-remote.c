@@ -456,6 +456,88 @@ static void test_clone3(void **state)
 	assert_int_equal(sh->result, 1);
 }
 
+static void batch(bool enable)
+{
+	struct cr_remote_call c[20] = {{0}};
+	struct cr_error err = {0};
+	struct cr_task t;
+	pid_t pid = spawn(spin);
+	int i, k;
+
+	hold(&t, pid);
+	assert_int_equal(cr_remote_map_scratch(&t, 8192, &err), 0);
+	if (enable && cr_remote_enable_batch(&t, t.scratch + 4096, 4096, &err))
+		fail_msg("%s", err.text);
+	for (k = 0; k < 3; k++) {
+		for (i = 0; i < 20; i++)
+			c[i] = (struct cr_remote_call){
+				.nr = i % 2 ? SYS_dup2 : SYS_getpid,
+				.arg = {9999, 5}};
+		if (cr_remote_batch(&t, c, 20, &err))
+			fail_msg("%s", err.text);
+		for (i = 0; i < 20; i++)
+			assert_int_equal(c[i].ret, i % 2 ? -EBADF : pid);
+		assert_int_equal(call(&t, SYS_getppid, 0, 0, 0), getpid());
+	}
+	kill(pid, SIGSTOP);
+	assert_int_equal(cr_remote_batch(&t, c, 20, &err), 0);
+	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
+	release(&t);
+	assert_int_equal(waitpid(pid, &i, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(i));
+	sh->value = 1;
+	kill(pid, SIGCONT);
+	waitpid(pid, &i, 0);
+	assert_true(WIFEXITED(i));
+	assert_int_equal(sh->result, 1);
+}
+
+static void test_batch(void **state)
+{
+	batch(true);
+	batch(false);
+}
+
+/* The breakpoint at the end of a batch is none of the program's business. */
+static void catch_trap(void)
+{
+	struct sigaction sa = {.sa_sigaction = on_signal,
+			       .sa_flags = SA_SIGINFO};
+	sigset_t set;
+
+	sigaction(SIGTRAP, &sa, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTRAP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sh->ready = 1;
+	while (!sh->value)
+		sched_yield();
+	sigaction(SIGTRAP, NULL, &sa);
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	sh->result = sa.sa_sigaction == on_signal &&
+		     sigismember(&set, SIGTRAP) && !sh->caught;
+}
+
+static void test_batch_and_sigtrap(void **state)
+{
+	struct cr_remote_call c[2] = {{.nr = SYS_getpid}, {.nr = SYS_getpid}};
+	struct cr_error err = {0};
+	struct cr_task t;
+	pid_t pid = spawn(catch_trap);
+
+	hold(&t, pid);
+	assert_int_equal(cr_remote_map_scratch(&t, 8192, &err), 0);
+	assert_int_equal(cr_remote_enable_batch(&t, t.scratch + 4096, 4096,
+						&err), 0);
+	assert_int_equal(cr_remote_batch(&t, c, 2, &err), 0);
+	assert_int_equal(c[1].ret, pid);
+	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
+	release(&t);
+	sh->value = 1;
+	waitpid(pid, NULL, 0);
+	assert_int_equal(sh->result, 1);
+}
+
 static void test_state(void **state)
 {
 	struct cr_error err = {0};
@@ -557,6 +639,8 @@ int main(void)
 		cmocka_unit_test(test_group_stop_stays),
 		cmocka_unit_test(test_stop_signal_while_held),
 		cmocka_unit_test(test_clone3),
+		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_batch_and_sigtrap),
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_regs_for_restart),
