@@ -63,14 +63,13 @@ status=0
 ./self >out || status=$?
 [ $status = 137 ] || fail "status $status: $(cat out)"
 status=0
-cr_restart ctx >>out || status=$?
+cr_restart ctx || status=$?
 [ $status = 137 ] || fail "restarted: status $status: $(cat out)"
 status=0
 cr_restart ctx2 || status=$?
 [ $status = 7 ] || fail "restarted again: status $status: $(cat out)"
+# what was written after a checkpoint was taken back at its restart
 [ "$(cat out)" = "round 0 done
 round 1 done
-round 2 done
 restarted in round 2
-deprecated: 0
 deprecated: 1" ] || fail "$(cat out)"
