@@ -146,7 +146,7 @@ static int check_fd(int fd, void *arg)
 	char path[64], target[256];
 	ssize_t n;
 
-	if (cr_fds_has(fd) || fd >= cr_fds_limit() ||
+	if (cr_fds_has(fd) || cr_fds_omitted(fd) || fd >= cr_fds_limit() ||
 	    (before.fds[fd / 64] >> fd % 64 & 1))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

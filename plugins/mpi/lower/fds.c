@@ -68,6 +68,12 @@ bool cr_fds_has(int fd)
 	return fd >= 0 && fd < LIMIT && (mine[fd / 64] >> fd % 64 & 1);
 }
 
+bool cr_fds_omitted(int fd)
+{
+	return fd >= 0 && (size_t)fd / 64 < omitted_words &&
+	       (omitted[fd / 64] >> fd % 64 & 1);
+}
+
 static bool identify(long fd, struct identity *id)
 {
 	struct stat st;

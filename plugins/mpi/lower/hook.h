@@ -69,6 +69,8 @@ long cr_fds_hook(struct cr_hook_args *r) CR_LOWER_HIDDEN;
 void cr_fds_add(long fd) CR_LOWER_HIDDEN;
 void cr_fds_remove(long fd) CR_LOWER_HIDDEN;
 bool cr_fds_has(int fd) CR_LOWER_HIDDEN;
+/* Left out of checkpoints, by us or by libcr for its own. */
+bool cr_fds_omitted(int fd) CR_LOWER_HIDDEN;
 /* Highest number that can be recorded, plus one. */
 int cr_fds_limit(void) CR_LOWER_HIDDEN;
 /*
