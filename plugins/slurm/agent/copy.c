@@ -153,6 +153,8 @@ int cr_copy_text(const char *path, const char *text, unsigned int mode,
 		else
 			done += n;
 	}
+	if (!rc && len && text[len - 1] != '\n' && write(fd, "\n", 1) != 1)
+		rc = copy_error(err, "write", path);
 	if (!rc && fsync(fd))
 		rc = copy_error(err, "write", path);
 	if (close(fd) && !rc)

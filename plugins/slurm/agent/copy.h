@@ -13,7 +13,7 @@ int cr_copy_digest(const char *path, uint64_t *bytes, char hex[33],
 /* The first size bytes of from become the new, durable file to. */
 int cr_copy_file(const char *from, const char *to, uint64_t size,
 		 struct cr_error *err);
-/* Writes text into path by way of a temporary file and rename. */
+/* Writes text, as lines, into path: temporary file, fsync, rename. */
 int cr_copy_text(const char *path, const char *text, unsigned int mode,
 		 struct cr_error *err);
 /* fsync of a directory, so that names in it last. */

@@ -352,6 +352,8 @@ void cr_coord_report(struct cr_peer *p, struct json_object *msg)
 	for (size_t i = 0; ranks && i < json_object_array_length(ranks); i++) {
 		struct json_object *o = json_object_array_get_idx(ranks, i);
 
+		if (!json_object_is_type(o, json_type_object))
+			continue;
 		cr_json_put_str(o, "node", p->node);
 		json_object_array_add(c->ranks, json_object_get(o));
 	}
