@@ -178,6 +178,23 @@ static void note_ended(struct cr_capture *c)
 	}
 }
 
+/* What is asked for must be there: a zombie is nothing to come back to. */
+static int check_target(struct cr_capture *c, struct cr_error *err)
+{
+	struct cap_proc *p;
+	size_t i;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		if (p->pid == c->opt.target && (p->zombie || p->ended) &&
+		    (c->opt.scope == CR_SCOPE_TREE ||
+		     c->opt.scope == CR_SCOPE_PROC))
+			return cr_error_set(err, -ESRCH,
+					    "process %d has ended", p->vpid);
+	}
+	return 0;
+}
+
 /* A main thread that has ended stays as a shell until the others end. */
 static int check_leaders(struct cr_capture *c, struct cr_error *err)
 {
@@ -254,7 +271,8 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		usleep(STUCK_MS * 1000);
 	}
 	note_ended(c);
-	return check_leaders(c, err);
+	ret = check_target(c, err);
+	return ret ? ret : check_leaders(c, err);
 }
 
 /* Sends signal, if any, to every process before one of them can run. */
