@@ -4,7 +4,6 @@
  * Prints a line "NAME NANOSECONDS" for each kind of call: the best of several
  * rounds, which is what the machine can do when nobody disturbs.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <mpi.h>
 #include <pthread.h>

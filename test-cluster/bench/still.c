@@ -9,7 +9,6 @@
  * longer than half a millisecond in which it did not run: "still FROM TO",
  * in seconds of CLOCK_REALTIME.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

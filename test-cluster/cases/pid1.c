@@ -9,7 +9,6 @@
  * With --alone a process that is still there 3 s after CMD has ended is a
  * failure: it is named on stderr and the exit status is 98.
  */
-#define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
