@@ -35,8 +35,7 @@ static struct {
 static const struct cr_coordinator *coordinator;
 static void *coordinator_arg;
 
-int cr_register_coordinator(const struct cr_coordinator *ops,
-				      void *arg)
+int cr_register_coordinator(const struct cr_coordinator *ops, void *arg)
 {
 	sigset_t saved;
 	int rc;

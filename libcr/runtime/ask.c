@@ -28,7 +28,7 @@
 struct cr_request_state {
 	struct cr_request_state *next;
 	int log_fd, result_fd;
-	int dest; /* the caller's descriptor, omitted; -1: none */
+	int dest;	   /* the caller's descriptor, omitted; -1: none */
 	uint64_t restarts; /* at the start */
 	char *log;
 	size_t log_len;

@@ -19,10 +19,10 @@
 #define MAX_ARGS 16
 
 /* What cr_checkpoint does not do (yet), and refuses on its own command line. */
-#define UNSUPPORTED_FLAGS                                        \
-	(CR_CHKPT_PTRACED_SKIP | CR_CHKPT_PTRACED_ALLOW |        \
+#define UNSUPPORTED_FLAGS                                                      \
+	(CR_CHKPT_PTRACED_SKIP | CR_CHKPT_PTRACED_ALLOW |                      \
 	 CR_CHKPT_PTRACER_SKIP | CR_CHKPT_DUMP_ALL)
-#define KNOWN_FLAGS \
+#define KNOWN_FLAGS                                                            \
 	(CR_CHKPT_PROHIBIT_SELF | CR_CHKPT_ASYNC_ERR | UNSUPPORTED_FLAGS)
 
 static pid_t parent_of(pid_t pid)

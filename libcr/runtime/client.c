@@ -191,9 +191,8 @@ static int install_handler(void)
 
 static int context_of(int flags)
 {
-	return flags == CR_SIGNAL_CONTEXT || flags == CR_THREAD_CONTEXT ?
-		       flags :
-		       0;
+	return flags == CR_SIGNAL_CONTEXT || flags == CR_THREAD_CONTEXT ? flags
+									: 0;
 }
 
 static int free_callback(void)
@@ -206,8 +205,7 @@ static int free_callback(void)
 	return -ENOSPC;
 }
 
-cr_callback_id_t cr_register_callback(cr_callback_t func, void *arg,
-						int flags)
+cr_callback_id_t cr_register_callback(cr_callback_t func, void *arg, int flags)
 {
 	struct cr_callback *cb;
 	sigset_t saved;
@@ -265,8 +263,8 @@ static int replace(cr_callback_id_t id, cr_callback_t func, void *arg,
 	return rc ? fail(-rc) : 0;
 }
 
-int cr_replace_callback(cr_callback_id_t id, cr_callback_t func,
-				  void *arg, int flags)
+int cr_replace_callback(cr_callback_id_t id, cr_callback_t func, void *arg,
+			int flags)
 {
 	if (!cr_self && !cr_frame)
 		return fail(CR_ENOINIT);
@@ -302,7 +300,6 @@ unsigned int cr_callbacks_of(cr_client_id_t owner, struct cr_callback *out)
 		if (callbacks[i].context == context && callbacks[i].func &&
 		    (owner < 0 || callbacks[i].owner == owner))
 			out[n++] = callbacks[i];
-	qsort(out, n, sizeof(*out),
-	      owner < 0 ? by_order : by_order_reversed);
+	qsort(out, n, sizeof(*out), owner < 0 ? by_order : by_order_reversed);
 	return n;
 }

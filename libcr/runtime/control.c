@@ -38,8 +38,8 @@ int cr_control_create(void)
 		close(fd);
 		return rc;
 	}
-	c = mmap(NULL, CR_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE,
-		 fd, 0);
+	c = mmap(NULL, CR_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
+		 0);
 	if (c == MAP_FAILED)
 		rc = -errno;
 	close(fd);

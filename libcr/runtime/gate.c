@@ -32,8 +32,7 @@ static _Atomic uint32_t gate;
 
 void cr_futex_wait(_Atomic uint32_t *word, uint32_t value, long timeout_ms)
 {
-	struct timespec ts = { timeout_ms / 1000,
-			       timeout_ms % 1000 * 1000000 };
+	struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000 };
 	int saved = errno;
 
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,

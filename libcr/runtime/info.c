@@ -35,17 +35,16 @@ const struct cr_restart_info *cr_get_restart_info(void)
 	if (!cr_frame || !cr_frame->called || cr_frame->result <= 0)
 		return NULL;
 	restart_info.requester = cr_control->restart_requester;
-	restart_info.src = cr_control->restart_src[0] ?
-				   cr_control->restart_src :
-				   NULL;
+	restart_info.src =
+		cr_control->restart_src[0] ? cr_control->restart_src : NULL;
 	return &restart_info;
 }
 
 uint64_t cr_restarts(void)
 {
 	return cr_control ? __atomic_load_n(&cr_control->restarts,
-					    __ATOMIC_ACQUIRE) :
-			    0;
+					    __ATOMIC_ACQUIRE)
+			  : 0;
 }
 
 /* Copies "A=1\0B=2\0" to a vector in one allocation. */

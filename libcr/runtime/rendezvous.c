@@ -26,7 +26,7 @@ struct cr_rendezvous {
 	enum cr_rendezvous_state state;
 	pid_t pid, tid; /* of its process and libcr's thread in it */
 	int listener, sock, pidfd;
-	int epoll; /* over the above: what the caller polls */
+	int epoll;	 /* over the above: what the caller polls */
 	double deadline; /* to be connected */
 	struct cr_message request;
 	struct cr_error err; /* FAILED */
@@ -148,9 +148,9 @@ int cr_rendezvous_create(struct cr_rendezvous **out, pid_t pid,
 	r->pid = pid;
 	r->listener = r->sock = r->pidfd = r->epoll = -1;
 	fill_request(&r->request, request);
-	r->deadline = now() + (request->connect_timeout > 0 ?
-				       request->connect_timeout :
-				       CONNECT_TIMEOUT);
+	r->deadline =
+		now() + (request->connect_timeout > 0 ? request->connect_timeout
+						      : CONNECT_TIMEOUT);
 	rc = r->tid = cr_control_thread(pid, control->helper_tid);
 	if (rc < 0) {
 		cr_error_set(err, rc, "process %d: libcr's thread (%d) is gone",
@@ -302,8 +302,9 @@ static enum cr_rendezvous_state step_talking(struct cr_rendezvous *r)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return r->state;
 	if (n <= 0)
-		return fail(r, -ESRCH, "ended, or executed another program, "
-				       "during the checkpoint");
+		return fail(r, -ESRCH,
+			    "ended, or executed another program, "
+			    "during the checkpoint");
 	if (n != sizeof(m) || m.version != CR_PROTOCOL_VERSION)
 		return fail(r, -EPROTO,
 			    "its libcr is of another version than this");

@@ -66,8 +66,7 @@ static bool parties_busy(enum cr_party last, bool give_up)
 		party = atomic_load(&c->party);
 		if (party == CR_PARTY_NONE || party > last)
 			continue;
-		if (syscall(SYS_tgkill, getpid(), c->tid, 0) &&
-		    errno == ESRCH)
+		if (syscall(SYS_tgkill, getpid(), c->tid, 0) && errno == ESRCH)
 			atomic_store(&c->party, CR_PARTY_NONE);
 		else
 			busy = true;
@@ -76,7 +75,8 @@ static bool parties_busy(enum cr_party last, bool give_up)
 	return busy;
 }
 
-/* Marked as ours, so that one that comes late is not taken for the program's. */
+/* Marked as ours, so that one that comes late is not taken for the program's.
+ */
 static int signal_client(const struct cr_client *c)
 {
 	siginfo_t info = { .si_signo = CR_SIGNUM, .si_code = SI_QUEUE };
@@ -204,12 +204,12 @@ int cr_checkpoint(int flags)
 	if (flags != CR_CHECKPOINT_READY)
 		atomic_compare_exchange_strong(&rd.verdict, &none, flags);
 	if (frame->signal_context)
-		frame->result = run_from(frame->index + 1,
-					 cr_self->first + cr_self->n,
-					 signal_bottom);
+		frame->result =
+			run_from(frame->index + 1, cr_self->first + cr_self->n,
+				 signal_bottom);
 	else
-		frame->result = run_from(frame->index + 1, rd.n_thread,
-					 thread_bottom);
+		frame->result =
+			run_from(frame->index + 1, rd.n_thread, thread_bottom);
 	cr_frame = frame; /* "called" tells which side of it this is */
 	return frame->result;
 }

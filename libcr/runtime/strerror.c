@@ -5,12 +5,15 @@
 #include "libcr.h"
 
 static const char *const texts[] = {
-	[CR_ETEMPFAIL - CR_ETEMPFAIL] = "A callback refused the checkpoint for now",
+	[CR_ETEMPFAIL - CR_ETEMPFAIL] =
+		"A callback refused the checkpoint for now",
 	[CR_EPERMFAIL - CR_ETEMPFAIL] = "A callback failed for good",
 	[CR_ENOSUPPORT - CR_ETEMPFAIL] = "The process cannot be checkpointed",
 	[CR_EVERSION - CR_ETEMPFAIL] = "Versions do not fit",
-	[CR_EOMITTED - CR_ETEMPFAIL] = "The process is left out of the checkpoint",
-	[CR_EBADARCH - CR_ETEMPFAIL] = "The context file is of another architecture",
+	[CR_EOMITTED - CR_ETEMPFAIL] =
+		"The process is left out of the checkpoint",
+	[CR_EBADARCH - CR_ETEMPFAIL] =
+		"The context file is of another architecture",
 	[CR_EPTRACED - CR_ETEMPFAIL] = "The process is being traced",
 	[CR_EPTRACER - CR_ETEMPFAIL] = "The process is tracing another",
 	[CR_ERSTRTABRT - CR_ETEMPFAIL] = "The restart was given up",

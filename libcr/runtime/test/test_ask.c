@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_ask.c - requests from inside, served by a script in place of the command */
+/* test_ask.c - requests from inside, served by a script in place of the command
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -85,8 +86,7 @@ static void options_program(void)
 	CHECK(!cr_request_checkpoint(&args, &h));
 	CHECK(own_control()->omit_fd[0] == 1ull << fd);
 	CHECK(cr_wait_checkpoint(&h, NULL) == 1);
-	snprintf(want, sizeof(want),
-		 "%s --pid -S 15 -t 60 -F 3 -- %d\nunset\n",
+	snprintf(want, sizeof(want), "%s --pid -S 15 -t 60 -F 3 -- %d\nunset\n",
 		 script, getpid());
 	CHECK(cr_log_checkpoint(&h, 0, NULL) > (int)strlen(want));
 	CHECK(cr_log_checkpoint(&h, sizeof(log), log) > 0);

@@ -340,9 +340,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, program_setup, program_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_thread_context), T(test_both_contexts),
-		T(test_restart),	T(test_silent),
-		T(test_rules),		T(test_replace),
+		T(test_thread_context), T(test_both_contexts), T(test_restart),
+		T(test_silent),		T(test_rules),	       T(test_replace),
 		T(test_too_many),	T(test_threads),
 	};
 

@@ -18,7 +18,7 @@
 
 #include "program.h"
 
-#define PAGE(n) ((void *)(uintptr_t)(0x100000000 + (n) * 4096))
+#define PAGE(n) ((void *)(uintptr_t)(0x100000000 + (n)*4096))
 
 static void go(int n)
 {

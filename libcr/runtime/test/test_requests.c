@@ -213,8 +213,8 @@ static void test_many(void **state)
 	wait_log("fffff");
 	for (i = 0; i < 5; i++)
 		assert_int_equal(cr_rendezvous_quiesce(r[i], &err), 0);
-	assert_int_equal(cr_rendezvous_wait(r, 5, CR_RENDEZVOUS_READY, 20,
-					    NULL, NULL, &err),
+	assert_int_equal(cr_rendezvous_wait(r, 5, CR_RENDEZVOUS_READY, 20, NULL,
+					    NULL, &err),
 			 0);
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(cr_rendezvous_resume(r[i], &err), 0);
@@ -385,11 +385,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, program_setup, program_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_temp_failure), T(test_perm_failure),
-		T(test_omit),	      T(test_signal_failure),
+		T(test_temp_failure),	T(test_perm_failure),
+		T(test_omit),		T(test_signal_failure),
 		T(test_dead_requester), T(test_two_at_once),
-		T(test_many),	      T(test_dead_program),
-		T(test_stopped),      T(test_fork),
+		T(test_many),		T(test_dead_program),
+		T(test_stopped),	T(test_fork),
 		T(test_coordinator),
 	};
 
