@@ -9,7 +9,8 @@
 #	slurm_submit ARG...	sbatch as alice; the job's number is $JOB, its
 #				output $OUT
 #	slurm_try VERB ...	slurm-checkpoint as alice, ended after 90 s
-#	slurm_requeue [JOB]	what a dead node does to it, without the wait
+#	slurm_requeue [JOB]	what a dead node does to it, without the wait; but
+#				5 s, since slurmd refuses what it has just killed
 #	slurm_started [JOB]	wait until it runs
 #	slurm_finish [JOB]	wait for its end; prints state and exit code
 #	slurm_agents		number of our processes on all nodes
@@ -48,7 +49,7 @@ slurm_has() { grep -qx -- "$1" "$OUT" 2>/dev/null; }
 slurm_requeue() {
 	local job=${1:-$JOB}
 	as_alice timeout 30 scontrol requeue "$job"
-	as_alice timeout 30 scontrol update "job=$job" StartTime=now
+	as_alice timeout 30 scontrol update "job=$job" StartTime=now+5
 }
 
 slurm_started() {

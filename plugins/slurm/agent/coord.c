@@ -64,6 +64,8 @@ static void coord_rank(struct cr_peer *p, struct json_object *msg)
 		struct cr_error err = { 0 };
 		struct json_object *m = *from ? cr_gens_read(from, &err) : NULL;
 
+		/* the job may begin anew before we have gone */
+		cr_worlds_destroy(&c->worlds);
 		c->restarts = cr_json_int(msg, "restarts", 0);
 		if (*from && !m)
 			cr_log("restarted from an unreadable generation: %s",

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#define JOBCTL_SETTLE 5 /* seconds */
+
 static int jobctl_error(struct cr_error *err, const char *what, uint32_t job)
 {
 	return cr_error_set(err, -EREMOTEIO, "slurmctld: cannot %s job %u: %s",
@@ -125,6 +127,10 @@ int cr_jobctl_start_now(uint32_t job, struct cr_error *err)
 
 	slurm_init_job_desc_msg(&desc);
 	desc.job_id = job;
-	desc.begin_time = time(NULL);
+	/*
+	 * Not at once: slurmstepds of the old run may still be there, and
+	 * slurmd takes what it launches in the same second as killed.
+	 */
+	desc.begin_time = time(NULL) + JOBCTL_SETTLE;
 	return slurm_update_job(&desc) ? jobctl_error(err, "start", job) : 0;
 }
