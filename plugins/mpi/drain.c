@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mpi/complete.h"
 #include "mpi/drain.h"
 
 /* Receives the matched message lm into a record. */
@@ -118,6 +119,7 @@ static int settle_one(struct cr_mpi_request *v, void *arg)
 	if (v->counted && !v->matched)
 		return 0;
 	CR_LOWER(cr_mpi_low.Request_get_status(l, &flag, &st));
+	flag = flag && cr_mpi_lower_complete(l);
 	if (v->type == CR_MPI_REQ_OTHER) {
 		if (!flag)
 			pending->function = v->function;

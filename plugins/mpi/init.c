@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libcr.h"
+#include "mpi/complete.h"
 #include "mpi/cut.h"
 #include "mpi/objects.h"
 #include "mpi/request.h"
@@ -175,6 +176,9 @@ int cr_mpi_bring_up(char *const env[], struct cr_error *err)
 		r = CR_LOWER(cr_mpi_low.Comm_dup(self, &cr_mpi_private_self));
 	if (r != MPI_SUCCESS)
 		return cr_error_set(err, -EIO, "MPI_Comm_dup failed: %d", r);
+	rc = cr_mpi_complete_init(cr_mpi_private_self, err);
+	if (rc < 0)
+		return rc;
 	if (!cr_mpi_multiple) {
 		rc = cr_lower_token_init(err);
 		if (rc < 0)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# mpi.sh - MPI programs under plain mpirun: start, checkpoint, kill, restart
+# shellcheck shell=bash
+#
+# For cases in the 10xx range, after lib.sh and enter_pidns; uses $T.
+#
+#	mpi_start N [MPIRUN OPTION]... PROGRAM...
+#			with libcr_mpi.so; output in $T/out
+#	mpi_checkpoint G	all ranks at once; images G.RANK
+#	mpi_kill		all ranks, without a warning
+#	mpi_restart G [MPIRUN OPTION]...
+#			a new mpirun; output added to $T/out
+#	mpi_wait		until the program ends; its status
+
+MPIRUN=(timeout 120 mpirun --oversubscribe)
+MPI_RANKS=0
+MPI_PROGRAM=
+MPI_PID=
+
+mpi_start() {
+	MPI_RANKS=$1
+	shift
+	local arg
+	for arg; do
+		[ -f "$arg" ] && [ -x "$arg" ] || continue
+		MPI_PROGRAM=$(readlink -f "$arg")
+		break
+	done
+	"${MPIRUN[@]}" -n "$MPI_RANKS" \
+		-x LD_PRELOAD="$CR_PREFIX/lib/libcr_mpi.so" "$@" \
+		> "$T/out" 2>&1 < /dev/null &
+	MPI_PID=$!
+}
+
+# The processes of the program, in the order of their ranks.
+mpi_pids() {
+	local dir rank
+	for dir in /proc/[0-9]*; do
+		[ "$(readlink "$dir/exe")" = "$MPI_PROGRAM" ] || continue
+		rank=$(tr '\0' '\n' < "$dir/environ" 2>/dev/null |
+			sed -n 's/^PMIX_RANK=//p')
+		[ -z "$rank" ] || echo "$rank ${dir#/proc/}"
+	done 2>/dev/null | sort -n | sed 's/.* //'
+}
+
+mpi_checkpoint() {
+	local generation=$1 rank=0 pid status=0 pids requests=()
+	mapfile -t pids < <(mpi_pids)
+	[ ${#pids[@]} = "$MPI_RANKS" ] ||
+		fail "${#pids[@]} ranks instead of $MPI_RANKS"
+	for pid in "${pids[@]}"; do
+		timeout 60 cr_checkpoint -p -f "$T/$generation.$rank" "$pid" &
+		requests+=($!)
+		rank=$((rank + 1))
+	done
+	for pid in "${requests[@]}"; do
+		wait "$pid" || status=$?
+	done
+	return $status
+}
+
+mpi_kill() {
+	local pids
+	mapfile -t pids < <(mpi_pids)
+	kill -9 "${pids[@]}"
+	wait "$MPI_PID" || :
+	for pid in "${pids[@]}"; do
+		wait_for "gone $pid" 10
+	done
+}
+
+mpi_restart() {
+	local generation=$1
+	shift
+	"${MPIRUN[@]}" -n "$MPI_RANKS" "$@" bash -c \
+		"exec cr_restart $T/$generation.\$PMIX_RANK" \
+		>> "$T/out" 2>&1 < /dev/null &
+	MPI_PID=$!
+}
+
+mpi_wait() { wait "$MPI_PID"; }
