@@ -12,7 +12,8 @@
 
 /*
  * PR_SET_MM_MAP needs no privilege except for the executable's link, which
- * then stays that of the restart command.
+ * then stays that of the restart command.  -EBUSY: the program's memory shows
+ * the restart command's own file.
  */
 static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 		   const struct cr_mm *mm, struct cr_error *err)
@@ -56,7 +57,8 @@ static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 		if (r < 0)
 			return r;
 		if (ret >= 0 || map.exe_fd == (uint32_t)-1 ||
-		    (ret != -EPERM && ret != -EACCES && ret != -ETXTBSY))
+		    (ret != -EPERM && ret != -EACCES && ret != -ETXTBSY &&
+		     ret != -EBUSY))
 			break;
 		map.exe_fd = (uint32_t)-1;
 	}
