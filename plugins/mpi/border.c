@@ -317,7 +317,9 @@ static bool inside_cb(void *arg)
 
 	pthread_mutex_lock(&lock);
 	for (t = threads; t; t = t->next)
-		inside |= t->state == CR_MPI_INSIDE;
+		/* one that is leaving may be counting, which we do as well */
+		inside |= t->state == CR_MPI_INSIDE ||
+			  t->state == CR_MPI_LEAVING;
 	pthread_mutex_unlock(&lock);
 	return inside;
 }

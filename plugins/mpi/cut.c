@@ -78,8 +78,11 @@ static int freeze(void)
 	if (cr_mpi_helper_take(cancelled_cb, NULL) < 0)
 		return -ECANCELED;
 	cut.token = true;
-	cr_mpi_settle(&cut.pending);
 	cr_mpi_count_threads(&cut.census);
+	/* only when no thread is about to count or free the same requests */
+	if (cut.mode == CR_MPI_HOLD_ALL && !cut.census.unsafe &&
+	    !cut.census.through)
+		cr_mpi_settle(&cut.pending);
 	return 0;
 }
 
@@ -195,6 +198,41 @@ static bool at_rest(struct cr_mpi_blob *notes, const struct cr_mpi_lines *lines)
 	return true;
 }
 
+/* With CR_MPI_VERBOSE set, once a second: what the cut waits for. */
+static void tell(struct cr_mpi_blob *notes, const struct cr_mpi_lines *lines)
+{
+	static time_t last;
+	time_t now = time(NULL);
+
+	if (!getenv("CR_MPI_VERBOSE") || now == last)
+		return;
+	last = now;
+	fprintf(stderr, "libcr_mpi: rank %d: mode %d, %d unsafe, %d through, "
+		"%d unfinished, %s%s", cr_mpi_rank, cut.mode,
+		cut.census.unsafe, cut.census.through, cut.pending.unfinished,
+		lines->behind ? "behind" : "", lines->at_rest ? "at rest" : "");
+	for (int i = 0; i < cr_mpi_size; i++) {
+		uint64_t sent = ((struct note *)notes[i].data)->sent;
+
+		if (sent != cut.received[i])
+			fprintf(stderr, ", %lu of %lu messages from rank %d",
+				(unsigned long)cut.received[i],
+				(unsigned long)sent, i);
+	}
+	for (int i = 0; i < lines->n; i++) {
+		const struct cr_mpi_line *l = &lines->line[i];
+
+		if (l->min_done != l->max_done || l->min_entered > l->max_done)
+			fprintf(stderr, ", comm %lx: %u of %u, %lu entered, "
+				"%lu..%lu done, %u want", (unsigned long)l->id,
+				l->reported, l->size,
+				(unsigned long)l->min_entered,
+				(unsigned long)l->min_done,
+				(unsigned long)l->max_done, l->want);
+	}
+	fprintf(stderr, "\n");
+}
+
 /* How far each communicator's collectives may go on. */
 static void let_through(struct cr_mpi_lines *lines)
 {
@@ -302,6 +340,7 @@ static int one_round(void)
 		bury(&lines);
 		rc = 1;
 	} else if (rc == 0) {
+		tell(in, &lines);
 		let_through(&lines);
 		thaw();
 		set_mode(lines.behind ? CR_MPI_HOLD_COLL : CR_MPI_HOLD_ALL);

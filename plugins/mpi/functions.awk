@@ -133,6 +133,7 @@ BEGIN {
 		print "#include \"mpi/wrap.h\""
 		print "#pragma GCC diagnostic ignored " \
 			"\"-Wmissing-prototypes\""
+		print "#pragma GCC visibility push(default)"
 	}
 }
 

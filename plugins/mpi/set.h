@@ -76,7 +76,11 @@ static inline void cr_mpi_set_end(struct cr_mpi_set *s)
 static inline void cr_mpi_set_finish(struct cr_mpi_set *s, int i,
 				     const MPI_Status *status)
 {
-	cr_mpi_request_finish(&s->requests[i], status);
+	struct cr_mpi_request *v = cr_mpi_request_of(s->requests[i]);
+
+	/* a persistent collective stays, too */
+	if (s->lower[i] != v->o.head.lower || cr_mpi_persistent(v))
+		cr_mpi_request_finish(&s->requests[i], status);
 }
 
 /* Request i is done without the lower half; its error in the result. */

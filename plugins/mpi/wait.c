@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wait.c - waiting for requests: native blocking calls, rolled back */
+/*
+ * wait.c - waiting for requests: native blocking calls, rolled back
+ *
+ * With MPI_THREAD_MULTIPLE libcr's thread looks at requests while others are
+ * inside; there a request must not be completed and freed at any moment, so
+ * waiting is testing again and again, each time through the border.
+ */
 #include "mpi/set.h"
 
 /* Status of a single call: MPI_ERROR is left alone. */
@@ -23,6 +29,14 @@ int MPI_Wait(MPI_Request *request, MPI_Status *status)
 	MPI_Request l;
 	int r;
 
+	if (cr_mpi_multiple) {
+		int flag = 0;
+
+		do {
+			r = PMPI_Test(request, &flag, status);
+		} while (r == MPI_SUCCESS && !flag);
+		return r;
+	}
 	CR_MPI_SAVE();
 	cr_mpi_enter_blocking(CR_MPI_CLASS_RECV, NULL);
 	v = cr_mpi_request_of(*request);
@@ -74,6 +88,14 @@ int MPI_Waitall(int n, MPI_Request requests[], MPI_Status *statuses)
 	struct cr_mpi_set s;
 	int r;
 
+	if (cr_mpi_multiple) {
+		int flag = 0;
+
+		do {
+			r = PMPI_Testall(n, requests, &flag, statuses);
+		} while (r == MPI_SUCCESS && !flag);
+		return r;
+	}
 	cr_mpi_set_begin(&s, n, requests, statuses, false);
 	CR_MPI_BLOCKING(CR_MPI_CLASS_RECV, NULL, cr_mpi_set_fill(&s);, r,
 			cr_mpi_low.Waitall(n, s.lower, s.statuses),
@@ -98,6 +120,14 @@ int MPI_Waitany(int n, MPI_Request requests[], int *index, MPI_Status *status)
 	MPI_Status st;
 	int r, i = MPI_UNDEFINED;
 
+	if (cr_mpi_multiple) {
+		int flag = 0;
+
+		do {
+			r = PMPI_Testany(n, requests, index, &flag, status);
+		} while (r == MPI_SUCCESS && !flag);
+		return r;
+	}
 	cr_mpi_set_begin(&s, n, requests, MPI_STATUSES_IGNORE, false);
 	CR_MPI_SAVE();
 	cr_mpi_enter_blocking(CR_MPI_CLASS_RECV, NULL);
@@ -151,6 +181,13 @@ int MPI_Waitsome(int n, MPI_Request requests[], int *outcount, int indices[],
 	struct cr_mpi_set s;
 	int r;
 
+	if (cr_mpi_multiple) {
+		do {
+			r = PMPI_Testsome(n, requests, outcount, indices,
+					  statuses);
+		} while (r == MPI_SUCCESS && *outcount == 0);
+		return r;
+	}
 	cr_mpi_set_begin(&s, n, requests, statuses, true);
 	CR_MPI_SAVE();
 	cr_mpi_enter_blocking(CR_MPI_CLASS_RECV, NULL);
