@@ -43,7 +43,6 @@ struct cr_stub {
 	struct cr_task *tasks; /* [0] is the leader; n_threads of p */
 	size_t n_tasks;
 	bool created;
-	bool mm_done; /* the bench is unmapped, its memory is the program's */
 };
 
 struct cr_restore_context {
