@@ -127,9 +127,9 @@ int cr_remote_get_sigmask(struct cr_task *t, uint64_t *mask,
 int cr_remote_set_sigmask(struct cr_task *t, uint64_t mask,
 			  struct cr_error *err);
 /*
- * What the registers must be in a process that starts anew from them: an
- * interrupted call is made again (ip -= 2, ax = orig_ax; for
- * -ERESTART_RESTARTBLOCK see the .c), orig_ax = -1.
+ * What the registers must be in a process that starts anew from them and is
+ * let go by cr_remote_release(): the kernel goes on with an interrupted call
+ * as if it had been interrupted here (for -ERESTART_RESTARTBLOCK see the .c).
  */
 void cr_remote_regs_for_restart(struct user_regs_struct *regs);
 /*

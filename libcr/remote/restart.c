@@ -9,7 +9,12 @@
 #include "remote/internal.h"
 
 /*
- * -ERESTART_RESTARTBLOCK too is made again from its arguments: what the
+ * The kernel itself ends or makes again an interrupted call when the task is
+ * let go out of its stop.  It must be the kernel, because a signal may be
+ * pending: with a handler pause(2) then returns EINTR after it; made again
+ * by us, it would wait for another one.
+ *
+ * -ERESTART_RESTARTBLOCK becomes the same without the block: what the old
  * kernel knew of it (when its time-out ends) is not in the image.  A sleep
  * therefore starts with its full relative time again, except for nanosleep
  * and clock_nanosleep where the caller gave one buffer for request and
@@ -17,14 +22,16 @@
  */
 void cr_remote_regs_for_restart(struct user_regs_struct *regs)
 {
-	int64_t ax = (int64_t)regs->rax;
-
-	if ((int64_t)regs->orig_rax >= 0 &&
-	    (ax == -ERESTARTSYS || ax == -ERESTARTNOINTR ||
-	     ax == -ERESTARTNOHAND || ax == -ERESTART_RESTARTBLOCK)) {
-		regs->rax = regs->orig_rax;
-		regs->rip -= 2;
-	}
+	if ((int64_t)regs->orig_rax >= 0)
+		switch ((int64_t)regs->rax) {
+		case -ERESTART_RESTARTBLOCK:
+			regs->rax = (uint64_t)-ERESTARTNOHAND;
+			return;
+		case -ERESTARTSYS:
+		case -ERESTARTNOINTR:
+		case -ERESTARTNOHAND:
+			return;
+		}
 	regs->orig_rax = -1ULL;
 }
 

@@ -584,17 +584,23 @@ static void test_regs_for_restart(void **state)
 	struct user_regs_struct r = {.rip = 0x1002, .rax = -512UL,
 				     .orig_rax = SYS_read};
 
+	/* the kernel does the rest, and knows of pending signals */
 	cr_remote_regs_for_restart(&r);
-	assert_int_equal(r.rip, 0x1000);
-	assert_int_equal(r.rax, SYS_read);
-	assert_true(r.orig_rax == -1ULL);
+	assert_int_equal(r.rip, 0x1002);
+	assert_int_equal(r.rax, -512);
+	assert_int_equal(r.orig_rax, SYS_read);
+	/* -ERESTART_RESTARTBLOCK: there is no block any more */
+	r.rax = -516UL;
+	r.orig_rax = SYS_nanosleep;
 	cr_remote_regs_for_restart(&r);
-	assert_int_equal(r.rip, 0x1000);
+	assert_int_equal(r.rax, -514);
+	assert_int_equal(r.orig_rax, SYS_nanosleep);
 	r = (struct user_regs_struct){.rip = 0x1002, .rax = 5,
 				      .orig_rax = SYS_read};
 	cr_remote_regs_for_restart(&r);
 	assert_int_equal(r.rip, 0x1002);
 	assert_int_equal(r.rax, 5);
+	assert_true(r.orig_rax == -1ULL);
 }
 
 /* Interrupted twice in one sleep: the call is known all the same. */
