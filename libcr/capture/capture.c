@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
 #include "config.h"
+
+#define KILL_WAIT_S 2.0
 
 double cap_since(const struct timespec *t0)
 {
@@ -238,13 +241,17 @@ static bool collects_orphans(struct cr_capture *c)
 	return false;
 }
 
-/* Asks "from" (snapshot or leader) for what can be asked of either. */
+/* Asks the snapshot for what a fork copies. */
 static int read_late(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_task *from, struct cr_error *err)
 {
+	int64_t r;
 	int ret;
 
-	ret = cap_read_process_late(c, p, from, err);
+	/* It must not keep the program's process group alive. */
+	ret = cr_remote_syscall(from, &r, SYS_setsid, 0, 0, 0, 0, 0, 0, err);
+	if (!ret)
+		ret = cap_read_process_late(c, p, from, err);
 	if (!ret && !p->smaps)
 		ret = cap_read_areas(c, p, from->tid, err);
 	return ret;
@@ -327,7 +334,7 @@ int cr_capture_snapshot(struct cr_capture *c, struct cr_error *err)
 	if (!c->img)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	ret = cap_hold(c, err);
-	if (!ret && c->procs[0]->ended)
+	if (!ret && (c->procs[0]->ended || c->procs[0]->zombie))
 		ret = cr_error_set(err, -ESRCH, "process %d has ended",
 				   c->procs[0]->vpid);
 	if (!ret && c->procs[0]->omitted)
@@ -367,15 +374,39 @@ static int late(struct cr_capture *c, struct cr_error *err)
 	return ret;
 }
 
+/*
+ * Who is told that the checkpoint is done may start the processes anew at
+ * once: their ids must be free by then, but for parents that do not collect.
+ */
+static void wait_killed(struct cr_capture *c)
+{
+	struct cr_procfs_stat st;
+	struct timespec t0;
+	struct cap_proc *p;
+	size_t i;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		while (cap_live(p) && cap_since(&t0) < KILL_WAIT_S &&
+		       !cr_procfs_stat(p->pid, &st) &&
+		       st.start_time == p->stat.start_time &&
+		       (st.state != 'Z' || cap_scope_find(c, p->ppid)))
+			usleep(500);
+	}
+}
+
 int cr_capture_resume(struct cr_capture *c, struct cr_error *err)
 {
 	size_t i;
-	int ret = 0;
+	int signal, ret = 0;
 
 	if (c->stopped) {
-		ret = cap_release(c, c->snapshotted ? c->opt.afterwards : 0,
-				  err);
+		signal = c->snapshotted ? c->opt.afterwards : 0;
+		ret = cap_release(c, signal, err);
 		c->stats.stop_s = cap_since(&c->stop_begin);
+		if (signal == SIGKILL)
+			wait_killed(c);
 	}
 	for (i = 0; i < c->n_rendezvous; i++)
 		if (cr_rendezvous_state(c->rendezvous[i]) ==

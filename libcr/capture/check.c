@@ -149,6 +149,7 @@ static bool permitted(struct cr_capture *c, struct cap_proc *p)
 	}
 	if (errno == ENOENT || errno == ESRCH)
 		return false; /* gone */
+	p->forbidden = true;
 	cap_report(c, "process %d: may not be looked into: %s; it must belong "
 		   "to you, and must not run a set-user-id program", p->vpid,
 		   strerror(errno));

@@ -50,7 +50,7 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 
 	for (i = 0; i < w->c->n_procs && !ret; i++) {
 		p = w->c->procs[i];
-		if ((!cap_live(p) && !p->launcher) ||
+		if ((!cap_live(p) && !p->launcher) || p->forbidden ||
 		    (p->fds_of && p->fds_of != p))
 			continue;
 		ret = cr_procfs_numbers(p->pid, "fd", &fds, &n);

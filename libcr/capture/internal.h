@@ -38,6 +38,7 @@ struct cap_proc {
 	pid_t ppid;  /* caller's namespace */
 	struct cr_procfs_stat stat;
 	bool zombie, launcher;
+	bool forbidden; /* we may not look into it; reported */
 	bool ended; /* and collected: its pid may be another's; omitted, too */
 	bool omitted; /* wants to be left out (libcr_omit, CR_CHECKPOINT_OMIT) */
 
