@@ -87,11 +87,20 @@ static void task_close_leaks(void)
 	}
 }
 
-static void task_become_restart(const char *image)
+static void task_become_restart(const char *image,
+				const char relocate[2][2 * PATH_MAX])
 {
-	const char *argv[] = { "cr_restart", image, NULL };
+	const char *argv[8] = { "cr_restart" };
 	char path[PATH_MAX];
+	int n = 1;
 
+	for (int i = 0; i < 2 && relocate; i++) {
+		if (!*relocate[i])
+			continue;
+		argv[n++] = "--relocate";
+		argv[n++] = relocate[i];
+	}
+	argv[n] = image;
 	snprintf(path, sizeof(path), "%s/cr_restart",
 		 task_env("CR_BINDIR", BINDIR));
 	unsetenv(CR_RESTART_STEP_ENV);
@@ -140,11 +149,12 @@ static void task_step(char **argv)
 	if (exited >= 0)
 		task_end_again(exited);
 	if (step)
-		task_become_restart(image);
+		task_become_restart(image, NULL);
 }
 
 static void task_batch(char **argv)
 {
+	static char relocate[2][2 * PATH_MAX];
 	struct cr_register m = { .kind = CR_REGISTER_BATCH, .rank = -1 };
 	char generation[PATH_MAX], image[PATH_MAX + 32];
 	int rc = cr_task_find_generation(generation, sizeof(generation));
@@ -159,7 +169,7 @@ static void task_batch(char **argv)
 			exit(1);
 		}
 		strcpy(m.world, generation);
-		cr_task_refill(generation);
+		cr_task_refill(generation, relocate);
 		setenv("CR_RESTART_GENERATION", generation, 1);
 	} else {
 		cr_task_script(argv);
@@ -167,7 +177,7 @@ static void task_batch(char **argv)
 	task_register(&m);
 	if (rc) {
 		snprintf(image, sizeof(image), "%s/batch.context", generation);
-		task_become_restart(image);
+		task_become_restart(image, relocate);
 	}
 }
 

@@ -3,6 +3,7 @@
 #ifndef CR_TASK_H
 #define CR_TASK_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/wait.h>
@@ -23,10 +24,11 @@ int cr_task_find_generation(char *dir, size_t size);
 int cr_task_find_rank(const char *step, int rank, int size, char *image,
 		      size_t image_size, int *exited);
 /*
- * Slurm empties the output files of a requeued job: gives them back what the
- * script had written at the checkpoint.
+ * Slurm empties the output files of a requeued job, and gives a new job new
+ * ones: puts in what the script had written at the checkpoint.  relocate:
+ * "OLD=NEW" for cr_restart, or "".
  */
-void cr_task_refill(const char *generation);
+void cr_task_refill(const char *generation, char relocate[2][2 * PATH_MAX]);
 /*
  * The script runs from a copy in the job's directory, since the spool
  * directory is another one on each node: argv[0] becomes it.

@@ -136,19 +136,28 @@ int cr_task_find_rank(const char *step, int rank, int size, char *image,
 	return rc;
 }
 
-static void task_refill_one(const char *dir, struct json_object *s)
+/* What our descriptor fd is open at, if that is a regular file. */
+static bool task_output_path(int fd, char path[PATH_MAX])
 {
-	const char *path = cr_json_str(s, "path", "");
-	const char *file = cr_json_str(s, "file", "");
-	int64_t size = cr_json_int(s, "size", 0);
-	char from[PATH_MAX], buf[65536];
+	char link[32];
+	struct stat st;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	return n > 0 && !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
+static void task_refill_one(const char *from, const char *path, int64_t size)
+{
+	char buf[65536];
 	struct stat st;
 	ssize_t n;
 	int in, out;
 
-	if (strchr(file, '/') || stat(path, &st) || st.st_size >= size)
+	if (stat(path, &st) || st.st_size >= size)
 		return; /* nothing is missing */
-	snprintf(from, sizeof(from), "%s/%s", dir, file);
 	in = open(from, O_RDONLY | O_CLOEXEC);
 	out = open(path, O_WRONLY | O_CLOEXEC);
 	if (in < 0 || out < 0) {
@@ -167,15 +176,32 @@ static void task_refill_one(const char *dir, struct json_object *s)
 		close(out);
 }
 
-void cr_task_refill(const char *generation)
+void cr_task_refill(const char *generation, char relocate[2][2 * PATH_MAX])
 {
 	struct cr_error err = { 0 };
 	struct json_object *m = cr_gens_read(generation, &err), *stdio;
+	int n = 0;
 
+	relocate[0][0] = relocate[1][0] = '\0';
 	stdio = cr_json_array(cr_json_object(m, "batch"), "stdio");
-	for (size_t i = 0; stdio && i < json_object_array_length(stdio); i++)
-		task_refill_one(generation,
-				json_object_array_get_idx(stdio, i));
+	for (size_t i = 0; stdio && i < json_object_array_length(stdio); i++) {
+		struct json_object *s = json_object_array_get_idx(stdio, i);
+		const char *was = cr_json_str(s, "path", "");
+		const char *file = cr_json_str(s, "file", "");
+		int fd = cr_json_int(s, "fd", -1);
+		char now[PATH_MAX], from[PATH_MAX];
+
+		if (fd < 1 || fd > 2 || strchr(file, '/') ||
+		    !task_output_path(fd, now))
+			continue;
+		snprintf(from, sizeof(from), "%s/%s", generation, file);
+		task_refill_one(from, now, cr_json_int(s, "size", 0));
+		if (strcmp(was, now))
+			snprintf(relocate[n++], sizeof(relocate[0]), "%s=%s",
+				 was, now);
+	}
+	if (n == 2 && !strcmp(relocate[0], relocate[1]))
+		relocate[1][0] = '\0';
 	/* messages of a failing restart go behind that, not over it */
 	lseek(STDOUT_FILENO, 0, SEEK_END);
 	lseek(STDERR_FILENO, 0, SEEK_END);

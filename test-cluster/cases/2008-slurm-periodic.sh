@@ -39,9 +39,8 @@ last=$(slurm_try show "$old" | sed -n 's/^generation *//p')
 [ "$last" -ge 4 ]
 slurm_submit --checkpoint --restart-dir="$CHECKPOINTS/$old" serial.sh
 [ "$(slurm_finish)" = "COMPLETED 0:0" ] || fail "$(cat "$OUT")"
-cat "$OUT" > new
-# goes on where the last generation was, in the old job's output file
-tail -n 2 "$BOX/shared/slurm-$old.out" > end
+# goes on where the last generation was; what was before is there as well
+tail -n 2 "$OUT" > end
 printf 'step in job %s\nends\n' "$JOB" | diff - end
 seq -f 'at %.0f' 60 > want
-grep ^at "$BOX/shared/slurm-$old.out" | diff want -
+grep ^at "$OUT" | diff want -
