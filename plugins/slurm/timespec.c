@@ -13,13 +13,9 @@ static long timespec_number(const char **p)
 
 	if (!isdigit((unsigned char)**p))
 		return -1;
-	while (isdigit((unsigned char)**p)) {
-		if (n > INT_MAX)
-			return n; /* too much anyway: caught by the caller */
-		n = n * 10 + (*(*p)++ - '0');
-	}
-	while (isdigit((unsigned char)**p))
-		(*p)++;
+	for (; isdigit((unsigned char)**p); (*p)++)
+		if (n <= INT_MAX) /* else too much anyway: the caller sees */
+			n = n * 10 + (**p - '0');
 	return n;
 }
 
