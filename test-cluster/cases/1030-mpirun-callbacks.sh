@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Callbacks of the ranks use MPI before and after a checkpoint, on continue and on restart
+# time limit: 120
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mpi.sh"
+enter_pidns
+tmpdir
+
+mpicc_prog mpi_callbacks "$CR_SRC/examples/mpi_callbacks.c" \
+	-I"$CR_PREFIX/include" -L"$CR_PREFIX/lib" -Wl,-rpath,"$CR_PREFIX/lib" -lcr
+n=${STEPS:-40000}
+mpi_start 3 ./mpi_callbacks "$n" "$T/veto"
+wait_for "grep -q '^step' out" 60
+mpi_checkpoint one
+wait_for "grep -q 'callback: 0 of 3 restarted' out" 30
+
+mpi_kill
+mpi_restart one
+wait_for "grep -q 'callback: 3 of 3 restarted' out" 30
+
+mpi_wait
+cat out
+! grep -q 'mine behind' out || fail "a rank was behind what they agreed on"
+total=$((6 * n * (n - 1) / 2))
+grep -qx "total $total" out
