@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +76,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	close_range(3, ~0U, 0);
+	/*
+	 * Open MPI calls its shared files after the pid of mpirun; those of
+	 * another pid namespace may be called the same.
+	 */
+	if (mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL) == 0)
+		setenv("OMPI_MCA_orte_tmpdir_base", "/dev/shm", 0);
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
