@@ -9,7 +9,7 @@
 #	mpi_checkpoint G	all ranks at once; images G.RANK
 #	mpi_kill		all ranks, without a warning
 #	mpi_restart G [MPIRUN OPTION]...
-#			a new mpirun; output added to $T/out
+#			a new mpirun; output added to $T/out; waits for more
 #	mpi_wait		until the program ends; its status
 
 MPIRUN=(timeout 120 mpirun --oversubscribe)
@@ -70,12 +70,14 @@ mpi_kill() {
 }
 
 mpi_restart() {
-	local generation=$1
+	local generation=$1 lines
+	lines=$(wc -l < "$T/out")
 	shift
 	"${MPIRUN[@]}" -n "$MPI_RANKS" "$@" bash -c \
 		"exec cr_restart $T/$generation.\$PMIX_RANK" \
 		>> "$T/out" 2>&1 < /dev/null &
 	MPI_PID=$!
+	wait_for "[ \$(wc -l < '$T/out') -gt $lines ]" 60
 }
 
 mpi_wait() { wait "$MPI_PID"; }
