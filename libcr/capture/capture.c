@@ -216,6 +216,8 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 			ret = cap_read_process(c, p, err);
 		if (!ret && cap_live(p))
 			ret = cap_read_threads(c, p, err);
+		if (!ret && cap_live(p))
+			ret = cap_read_signals(c, p, err);
 	}
 	if (!ret)
 		ret = cap_read_files(c, err);
@@ -334,9 +336,6 @@ int cr_capture_snapshot(struct cr_capture *c, struct cr_error *err)
 	if (!c->img)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	ret = cap_hold(c, err);
-	if (!ret && (c->procs[0]->ended || c->procs[0]->zombie))
-		ret = cr_error_set(err, -ESRCH, "process %d has ended",
-				   c->procs[0]->vpid);
 	if (!ret && c->procs[0]->omitted)
 		ret = cr_error_set(err, -CR_EOMITTED,
 				   "process %d wants to be left out",

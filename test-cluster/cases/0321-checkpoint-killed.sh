@@ -77,7 +77,7 @@ for ((i = 0; i < 60; i++)); do
 	grep -q '^TracerPid:[[:space:]]*0$' "/proc/$pid/status"
 done
 note "$complete of $i complete"
-! grep -q '[a-z]' out || fail "$(grep -m 3 '[a-z]' out)"
+must_fail grep '[a-z]' out
 [ "$(cat /proc/$pid/task/*/children)" = "" ] || fail "children left"
 
 note "the time is over"
