@@ -138,7 +138,14 @@ static inline struct cr_process *cap_model(struct cr_capture *c,
 int32_t cap_thread_vtid(const struct cap_proc *p, pid_t tid);
 int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
-/* process.c: under the stop, and what can be read from the snapshot */
+/* signals.c: pending signals and timers, after the threads */
+int cap_read_signals(struct cr_capture *c, struct cap_proc *p,
+		     struct cr_error *err);
+/* process.c */
+struct cr_remote_call;
+int cap_check_calls(const struct cr_remote_call *c, size_t n,
+		    struct cr_error *err);
+/* under the stop, and what can be read from the snapshot */
 int cap_read_process(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
 int cap_read_process_late(struct cr_capture *c, struct cap_proc *p,

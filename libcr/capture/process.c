@@ -8,7 +8,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
@@ -37,19 +36,9 @@ static int ask(struct cr_task *t, const char *what, long nr, uint64_t a,
 	return ret;
 }
 
-static int64_t ns_of_timeval(const struct timeval *tv)
-{
-	return (int64_t)tv->tv_sec * 1000000000 + tv->tv_usec * 1000;
-}
-
-static int64_t ns_of_timespec(const struct timespec *ts)
-{
-	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
-}
-
 /* A call of a batch that failed; they all are such that cannot fail. */
-static int check_calls(const struct cr_remote_call *c, size_t n,
-		       struct cr_error *err)
+int cap_check_calls(const struct cr_remote_call *c, size_t n,
+		    struct cr_error *err)
 {
 	for (; n; n--, c++)
 		if (c->ret < 0 && c->ret > -4096)
@@ -58,108 +47,6 @@ static int check_calls(const struct cr_remote_call *c, size_t n,
 					    (long long)c->nr,
 					    strerror((int)-c->ret));
 	return 0;
-}
-
-static int read_itimers(struct cr_task *t, struct cr_process *m,
-			struct cr_error *err)
-{
-	struct {
-		struct itimerval v[3];
-		int32_t subreaper;
-	} out;
-	struct cr_remote_call c[4];
-	int i, ret;
-
-	for (i = 0; i < 3; i++)
-		c[i] = (struct cr_remote_call){
-			.nr = SYS_getitimer,
-			.arg = {(uint64_t)i,
-				t->scratch + (uint64_t)i * sizeof(out.v[0])}};
-	c[3] = (struct cr_remote_call){
-		.nr = SYS_prctl,
-		.arg = {PR_GET_CHILD_SUBREAPER,
-			t->scratch + offsetof(typeof(out), subreaper)}};
-	ret = cr_remote_batch(t, c, 4, err);
-	if (!ret)
-		ret = check_calls(c, 4, err);
-	if (!ret)
-		ret = cr_remote_read(t->tgid, t->scratch, &out, sizeof(out),
-				     err);
-	if (ret)
-		return ret;
-	for (i = 0; i < 3; i++) {
-		m->itimer[i].value_ns = ns_of_timeval(&out.v[i].it_value);
-		m->itimer[i].interval_ns =
-			ns_of_timeval(&out.v[i].it_interval);
-	}
-	m->child_subreaper = out.subreaper != 0;
-	return 0;
-}
-
-static int read_timer(struct cap_proc *p, struct cr_posix_timer *timer,
-		      struct cr_error *err)
-{
-	struct cr_task *t = &p->threads[0]->task;
-	struct itimerspec v;
-	int64_t overrun;
-	int ret;
-
-	ret = ask(t, "timer_gettime", SYS_timer_gettime, (uint64_t)timer->id,
-		  t->scratch, 0, 0, t->scratch, &v, sizeof(v), NULL, err);
-	if (ret)
-		return ret;
-	timer->it_value_ns = ns_of_timespec(&v.it_value);
-	timer->it_interval_ns = ns_of_timespec(&v.it_interval);
-	ret = ask(t, "timer_getoverrun", SYS_timer_getoverrun,
-		  (uint64_t)timer->id, 0, 0, 0, 0, NULL, 0, &overrun, err);
-	timer->overrun = (int32_t)overrun;
-	return ret;
-}
-
-/* /proc/PID/timers: "ID: 0", "signal: 34/0000...", "notify: signal/pid.7",
-   "ClockID: 1" for each. */
-static int read_timers(struct cr_capture *c, struct cap_proc *p,
-		       struct cr_error *err)
-{
-	char *list = cr_procfs_read(p->pid, NULL, "timers");
-	struct cr_posix_timer *timer = NULL;
-	char *line, *save = NULL, how[16], what[8];
-	unsigned long long value;
-	int id, signo, pid, clock, ret = 0;
-
-	if (!list)
-		return cr_error_set(err, -errno, "timers: %s",
-				    strerror(errno));
-	for (line = strtok_r(list, "\n", &save); line && !ret;
-	     line = strtok_r(NULL, "\n", &save)) {
-		if (sscanf(line, "ID: %d", &id) == 1) {
-			timer = cr_process_add_timer(cap_model(c, p));
-			if (!timer) {
-				ret = no_memory(err);
-				break;
-			}
-			timer->id = id;
-		} else if (!timer) {
-			continue;
-		} else if (sscanf(line, "signal: %d/%llx", &signo, &value) ==
-			   2) {
-			timer->signo = signo;
-			timer->sigev_value = value;
-		} else if (sscanf(line, "notify: %15[^/]/%7[^.].%d", how, what,
-				  &pid) == 3) {
-			timer->notify = !strcmp(how, "none") ? SIGEV_NONE
-							     : SIGEV_SIGNAL;
-			if (!strcmp(what, "tid")) {
-				timer->notify |= 4; /* SIGEV_THREAD_ID */
-				timer->tid = cap_thread_vtid(p, pid);
-			}
-		} else if (sscanf(line, "ClockID: %d", &clock) == 1) {
-			timer->clockid = clock;
-			ret = read_timer(p, timer, err);
-		}
-	}
-	free(list);
-	return ret;
 }
 
 static void read_ids(struct cr_capture *c, struct cap_proc *p,
@@ -294,8 +181,6 @@ int cap_read_process(struct cr_capture *c, struct cap_proc *p,
 {
 	struct cr_process *m = cap_model(c, p);
 	const char *status = p->status;
-	struct cr_task *t;
-	void *data;
 	int ret = 0;
 
 	read_ids(c, p, m, status);
@@ -315,15 +200,8 @@ int cap_read_process(struct cr_capture *c, struct cap_proc *p,
 		goto out;
 	}
 	m->kind = CR_PROC_NORMAL;
-	t = &p->threads[0]->task;
-	m->stopped = t->group_stop;
-	m->stop_signal = t->group_signal;
-	ret = cr_remote_get_pending(t, true, &data, &m->n_pending, err);
-	m->pending = ret ? NULL : data;
-	if (!ret)
-		ret = read_itimers(t, m, err);
-	if (!ret)
-		ret = read_timers(c, p, err);
+	m->stopped = p->threads[0]->task.group_stop;
+	m->stop_signal = p->threads[0]->task.group_signal;
 out:
 	if (ret)
 		cr_error_prefix(err, "process %d", p->vpid);
@@ -344,7 +222,7 @@ static int read_actions(struct cr_task *t, struct cr_process *m,
 				t->scratch + (uint64_t)i * sizeof(k[0]), 8}};
 	ret = cr_remote_batch(t, c, CR_NSIG, err);
 	if (!ret)
-		ret = check_calls(c, CR_NSIG, err);
+		ret = cap_check_calls(c, CR_NSIG, err);
 	if (!ret)
 		ret = cr_remote_read(t->tgid, t->scratch, k, sizeof(k), err);
 	for (i = 0; i < CR_NSIG && !ret; i++) {

@@ -156,7 +156,6 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	struct user_regs_struct regs = t->task.regs;
 	struct cr_remote_rseq rseq;
 	char *comm;
-	void *data;
 	int ret;
 
 	th->tid = t->vtid;
@@ -175,12 +174,8 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 				   &th->xstate.len, err);
 	if (!ret)
 		ret = cr_remote_get_sigmask(&t->task, &th->sigmask, err);
-	if (!ret)
-		ret = cr_remote_get_pending(&t->task, false, &data,
-					    &th->n_pending, err);
 	if (ret)
 		return ret;
-	th->pending = data;
 	ret = cr_remote_get_rseq(&t->task, &rseq, err);
 	if (ret)
 		return ret;
