@@ -124,8 +124,8 @@ static void task_step(char **argv)
 {
 	struct cr_register m = { .kind = CR_REGISTER_TASK };
 	const char *step = getenv(CR_RESTART_STEP_ENV);
-	char image[PATH_MAX];
-	int exited = -1;
+	char image[PATH_MAX], asked[PATH_MAX];
+	int exited = -1, rc;
 
 	m.rank = atoi(task_env("SLURM_PROCID", "-1"));
 	m.size = atoi(task_env("SLURM_STEP_NUM_TASKS",
@@ -138,13 +138,15 @@ static void task_step(char **argv)
 		task_register(&m);
 		return; /* CR_RESTART_STEP is for its ranks */
 	}
-	if (step) {
-		int rc = cr_task_find_rank(step, m.rank, m.size, image,
-					   sizeof(image), &exited);
-
-		if (rc)
-			exit(1); /* it has said why; never begin anew */
-	}
+	rc = step ? 0 : cr_task_find_step(asked, sizeof(asked));
+	if (rc > 0)
+		step = asked;
+	if (rc >= 0 && step)
+		rc = cr_task_find_rank(step, m.rank, m.size, image,
+				       sizeof(image), &exited);
+	if (rc < 0)
+		exit(1); /* it has said why; never begin anew */
+	unsetenv("CR_RESTART_DIR");
 	task_register(&m);
 	if (exited >= 0)
 		task_end_again(exited);
@@ -162,6 +164,7 @@ static void task_batch(char **argv)
 	m.value = atoi(task_env("SLURM_RESTART_COUNT", "0"));
 	if (rc < 0)
 		exit(1);
+	unsetenv("CR_RESTART_DIR");
 	cr_task_environment(rc ? generation : NULL);
 	if (rc) {
 		if (strlen(generation) >= sizeof(m.world)) {

@@ -17,6 +17,11 @@ void cr_task_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 int cr_task_find_generation(char *dir, size_t size);
 /*
+ * --restart-dir of an srun without a batch script: 1 and the step in the form
+ * of CR_RESTART_STEP; 0 if it is to begin; -errno if it cannot be restarted.
+ */
+int cr_task_find_step(char *step, size_t size);
+/*
  * The image of a rank of the step "DIR/JOB/gen-N/WORLD", or (then *exited is
  * its wait status) that it had ended.  -errno, having said why, if there is
  * none.

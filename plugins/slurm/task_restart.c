@@ -71,6 +71,33 @@ int cr_task_find_generation(char *dir, size_t size)
 	return rc;
 }
 
+int cr_task_find_step(char *step, size_t size)
+{
+	const char *asked = getenv("CR_RESTART_DIR");
+	struct json_object *m, *worlds;
+	struct cr_error err = { 0 };
+	char dir[PATH_MAX];
+	int rc;
+
+	if (!asked)
+		return 0;
+	rc = task_generation_in(asked, dir, sizeof(dir));
+	if (rc > 0 && task_has_batch(dir))
+		return 0; /* that is for the script; its steps begin as ever */
+	m = rc > 0 ? cr_gens_read(dir, &err) : NULL;
+	worlds = cr_json_array(m, "worlds");
+	if (!worlds || json_object_array_length(worlds) != 1) {
+		cr_task_say("cannot restart from %s: it must hold one "
+			    "generation of one step", asked);
+		json_object_put(m);
+		return -EINVAL;
+	}
+	snprintf(step, size, "%s/%s", dir,
+		 cr_json_str(json_object_array_get_idx(worlds, 0), "name", ""));
+	json_object_put(m);
+	return 1;
+}
+
 static struct json_object *task_world(struct json_object *m, const char *name)
 {
 	struct json_object *worlds = cr_json_array(m, "worlds");
