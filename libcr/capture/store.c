@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* store.c - hands the pages to the writer, space by space, ascending */
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture/internal.h"
 
@@ -10,10 +14,36 @@ struct source {
 	struct cr_capture *c;
 	struct cr_writer *w;
 	pid_t pid;
+	int mem; /* /proc/PID/mem */
 	uint32_t space;
 	bool zero_matters, may_fail;
 	char *buf; /* CAP_CHUNK */
 };
+
+/*
+ * Not process_vm_readv(): it pins pages, for which the kernel first makes the
+ * snapshot's a copy of their own.
+ */
+static int read_pages(struct source *s, uint64_t addr, size_t len,
+		      struct cr_error *err)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pread(s->mem, s->buf + done, len - done,
+			  (off_t)(addr + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return cr_error_set(err, n ? -errno : -EIO,
+					    "its snapshot's memory at 0x%" PRIx64
+					    ": %s", addr + done,
+					    n ? strerror(errno) : "short");
+		done += (size_t)n;
+	}
+	return 0;
+}
 
 static int store_run(void *arg, uint64_t addr, size_t len, struct cr_error *err)
 {
@@ -23,11 +53,10 @@ static int store_run(void *arg, uint64_t addr, size_t len, struct cr_error *err)
 
 	while (len) {
 		n = len < CAP_CHUNK ? len : CAP_CHUNK;
-		ret = cr_remote_read(s->pid, addr, s->buf, n,
-				     s->may_fail ? NULL : err);
+		ret = read_pages(s, addr, n, s->may_fail ? NULL : err);
 		if (ret && s->may_fail) {
 			n = 4096;
-			ret = cr_remote_read(s->pid, addr, s->buf, n, NULL);
+			ret = read_pages(s, addr, n, NULL);
 		}
 		if (!ret)
 			ret = cr_writer_pages(s->w, s->c->img, s->space, addr,
@@ -68,9 +97,15 @@ static int store_mm(struct source *s, struct cap_proc *p, struct cr_error *err)
 	struct cr_image *img = s->c->img;
 	struct cr_mm *mm = &img->mms[s->space];
 	const struct cr_area *a;
+	char path[64];
 	int ret = 0;
 
 	s->pid = p->snap.alive ? p->snap.task.tid : 0;
+	snprintf(path, sizeof(path), "/proc/%d/mem", s->pid);
+	s->mem = s->c->copied ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (s->mem < 0 && !s->c->copied)
+		return cr_error_set(err, -errno, "process %d: snapshot: %s",
+				    p->vpid, strerror(errno));
 	for (a = mm->areas; a < mm->areas + mm->n_areas && !ret; a++) {
 		s->zero_matters = a->kind != CR_AREA_ANON;
 		s->may_fail = a->kind == CR_AREA_FILE_PRIVATE;
@@ -81,6 +116,8 @@ static int store_mm(struct source *s, struct cap_proc *p, struct cr_error *err)
 					cap_which_pages(img, a), store_run, s,
 					err);
 	}
+	if (s->mem >= 0)
+		close(s->mem);
 	if (ret)
 		cr_error_prefix(err, "process %d", p->vpid);
 	return ret;
