@@ -124,6 +124,10 @@ static void ask_checkpoint(struct cr_peer *p, const char *op,
 
 	if (*why)
 		ask_send(p, ask_answer(-EBUSY, why));
+	else if (*base && !strcmp(op, "requeue"))
+		ask_send(p, ask_answer(-EINVAL,
+				       "a requeued job restarts from its own "
+				       "directory: requeue takes no ImageDir"));
 	else if (*base && (*base != '/' || strlen(base) > PATH_MAX / 2))
 		ask_send(p, ask_answer(-EINVAL,
 				       "ImageDir must be an absolute path"));

@@ -12,7 +12,7 @@
 #include "plugins/slurm/agent/gens.h"
 #include "plugins/slurm/agent/log.h"
 
-#define COORD_PEERS_MAX 65536
+#define COORD_STRANGERS_MAX 64
 #define COORD_STRANGER_MS 10000 /* to authenticate oneself */
 
 int cr_coord_send(struct cr_peer *p, struct json_object *msg)
@@ -219,9 +219,14 @@ static void coord_strangers(void *arg)
 void cr_coord_accept(struct cr_coord *c, int fd)
 {
 	struct cr_error err = { 0 };
-	struct cr_peer *p = calloc(1, sizeof(*p));
+	int strangers = 0;
+	struct cr_peer *p;
 
+	for (p = c->peers; p; p = p->next)
+		strangers += p->conn && !p->conn->received;
+	p = strangers < COORD_STRANGERS_MAX ? calloc(1, sizeof(*p)) : NULL;
 	if (!p) {
+		cr_log("refused: too many connections that say nothing");
 		close(fd);
 		return;
 	}

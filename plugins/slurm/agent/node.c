@@ -203,7 +203,7 @@ void cr_node_abort(struct cr_node *n)
 static void node_watch_workers(struct cr_node *n)
 {
 	for (struct cr_root *r = n->roots; r; r = r->next) {
-		if (!r->worker)
+		if (!r->target || !r->worker)
 			continue;
 		cr_loop_watch(n->loop, r->worker_fd, POLLIN, node_reply, r);
 		cr_loop_watch(n->loop, r->worker_pidfd, POLLIN,

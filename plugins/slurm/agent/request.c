@@ -93,6 +93,12 @@ static int request_start(struct cr_root *r, const struct cr_procs *t)
 						"ending");
 		return -EAGAIN;
 	}
+	if (r->worker) {
+		snprintf(n->text, sizeof(n->text),
+			 "node %s: the last checkpoint of process %d is still "
+			 "being undone", n->name, r->pid);
+		return -EAGAIN;
+	}
 	r->target = o.target;
 	r->worker = cr_worker_start(&o, &r->worker_fd);
 	if (r->worker < 0) {
