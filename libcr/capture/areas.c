@@ -34,8 +34,8 @@ static void find_cuts(const struct cap_proc *p, struct cuts *cuts)
 	for (i = 0; i < CR_CONTROL_OMIT_RANGES; i++)
 		if (k->omit_range[i].len) {
 			cuts->cut[cuts->n].start = k->omit_range[i].start;
-			cuts->cut[cuts->n].end = k->omit_range[i].start +
-						 k->omit_range[i].len;
+			cuts->cut[cuts->n].end =
+				k->omit_range[i].start + k->omit_range[i].len;
 			cuts->n++;
 		}
 }
@@ -67,8 +67,7 @@ int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
 	size_t i;
 
 	for (i = 0; i < c->img->n_shms; i++)
-		if (c->shm_ids[i].ino == m->ino &&
-		    c->shm_ids[i].dev == m->dev)
+		if (c->shm_ids[i].ino == m->ino && c->shm_ids[i].dev == m->dev)
 			break;
 	if (i == c->img->n_shms) {
 		more = realloc(c->shm_ids, (i + 1) * sizeof(*more));

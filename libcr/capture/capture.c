@@ -275,9 +275,8 @@ static int copy_all(struct cr_capture *c, struct cr_error *err)
 		free(p->smaps);
 		p->smaps = cr_procfs_read(p->pid, NULL, "smaps");
 		if (!p->smaps)
-			ret = cr_error_set(err, -errno,
-					   "process %d: smaps: %s", p->vpid,
-					   strerror(errno));
+			ret = cr_error_set(err, -errno, "process %d: smaps: %s",
+					   p->vpid, strerror(errno));
 		if (!ret)
 			ret = cap_read_areas(c, p, p->pid, err);
 		if (!ret)
@@ -295,7 +294,7 @@ static bool worth_a_copy(int ret)
 
 static int take_snapshot(struct cr_capture *c, struct cr_error *err)
 {
-	struct cr_error why = {0};
+	struct cr_error why = { 0 };
 	size_t i;
 	int ret = 0;
 

@@ -32,7 +32,7 @@ struct cr_capture_options {
 	void *is_launcher_arg;
 	/* hold back from QUIESCE until cr_capture_quiesce(); see runtime */
 	bool coordinated;
-	double timeout;	   /* seconds for callbacks, 0: none */
+	double timeout; /* seconds for callbacks, 0: none */
 	enum { CR_SNAPSHOT_AUTO, CR_SNAPSHOT_FORK, CR_SNAPSHOT_COPY } snapshot;
 	unsigned int save; /* CR_CHKPT_DUMP_* */
 	int afterwards;	   /* signal to the processes afterwards, 0: none */

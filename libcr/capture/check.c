@@ -65,15 +65,17 @@ static void check_executable(struct cr_capture *c, struct cap_proc *p)
 		return; /* not ours, or not readable: told elsewhere */
 	if (read(fd, ident, sizeof(ident)) == sizeof(ident) &&
 	    ident[EI_CLASS] != ELFCLASS64)
-		cap_report(c, "process %d: is a 32-bit program, which cannot "
-			   "be saved; use a 64-bit build", p->vpid);
+		cap_report(c,
+			   "process %d: is a 32-bit program, which cannot "
+			   "be saved; use a 64-bit build",
+			   p->vpid);
 	close(fd);
 }
 
 static void check_directories(struct cr_capture *c, struct cap_proc *p)
 {
 	static const char mark[] = " (deleted)";
-	const char *const names[] = {"cwd", "root"};
+	const char *const names[] = { "cwd", "root" };
 	size_t i, n, k = sizeof(mark) - 1;
 	char *path;
 
@@ -81,16 +83,17 @@ static void check_directories(struct cr_capture *c, struct cap_proc *p)
 		path = cr_procfs_link(p->pid, "%s", names[i]);
 		n = path ? strlen(path) : 0;
 		if (n > k && !strcmp(path + n - k, mark))
-			cap_report(c, "process %d: its %s directory (%s) was "
+			cap_report(c,
+				   "process %d: its %s directory (%s) was "
 				   "removed; change to another one before the "
-				   "checkpoint", p->vpid,
-				   i ? "root" : "current", path);
+				   "checkpoint",
+				   p->vpid, i ? "root" : "current", path);
 		free(path);
 	}
 }
 
-static const char *const namespaces[] = {"pid", "mnt", "net", "ipc", "uts",
-					 "user"};
+static const char *const namespaces[] = { "pid", "mnt", "net",
+					  "ipc", "uts", "user" };
 
 /* All processes of the scope must see the same system. */
 static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
@@ -103,10 +106,11 @@ static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
 		first = cr_procfs_link(c->procs[0]->pid, "ns/%s",
 				       namespaces[i]);
 		if (mine && first && strcmp(mine, first))
-			cap_report(c, "process %d: is in another %s namespace "
+			cap_report(c,
+				   "process %d: is in another %s namespace "
 				   "than process %d, which cannot be saved; "
-				   "checkpoint it by itself", p->vpid,
-				   namespaces[i], c->procs[0]->vpid);
+				   "checkpoint it by itself",
+				   p->vpid, namespaces[i], c->procs[0]->vpid);
 		free(mine);
 		free(first);
 	}
@@ -121,14 +125,17 @@ static void check_status(struct cr_capture *c, struct cap_proc *p)
 	if (!status)
 		return;
 	if (cr_procfs_last(status, "Seccomp", 0))
-		cap_report(c, "process %d: has a seccomp filter, which cannot "
-			   "be saved; run it outside of its sandbox", p->vpid);
+		cap_report(c,
+			   "process %d: has a seccomp filter, which cannot "
+			   "be saved; run it outside of its sandbox",
+			   p->vpid);
 	tracer = cr_procfs_last(status, "TracerPid", 0);
 	if (tracer) {
 		comm = cr_procfs_read(tracer, NULL, "comm");
-		cap_report(c, "process %d: is traced by process %d (%.*s); "
-			   "detach the debugger", p->vpid, tracer,
-			   comm ? (int)strcspn(comm, "\n") : 1,
+		cap_report(c,
+			   "process %d: is traced by process %d (%.*s); "
+			   "detach the debugger",
+			   p->vpid, tracer, comm ? (int)strcspn(comm, "\n") : 1,
 			   comm ? comm : "?");
 		free(comm);
 	}
@@ -150,15 +157,16 @@ static bool permitted(struct cr_capture *c, struct cap_proc *p)
 	if (errno == ENOENT || errno == ESRCH)
 		return false; /* gone */
 	p->forbidden = true;
-	cap_report(c, "process %d: may not be looked into: %s; it must belong "
-		   "to you, and must not run a set-user-id program", p->vpid,
-		   strerror(errno));
+	cap_report(c,
+		   "process %d: may not be looked into: %s; it must belong "
+		   "to you, and must not run a set-user-id program",
+		   p->vpid, strerror(errno));
 	return false;
 }
 
 static void check_process(struct cr_capture *c, struct cap_proc *p)
 {
-	struct cr_error why = {0};
+	struct cr_error why = { 0 };
 	int32_t *tids;
 	size_t n;
 
@@ -169,9 +177,11 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 		if (!cr_procfs_numbers(p->pid, "task", &tids, &n)) {
 			free(tids);
 			if (n > 1)
-				cap_report(c, "process %d: its main thread "
+				cap_report(c,
+					   "process %d: its main thread "
 					   "has ended while others run, which "
-					   "cannot be saved", p->vpid);
+					   "cannot be saved",
+					   p->vpid);
 		}
 		return;
 	}
@@ -191,13 +201,13 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 	}
 	if (p->has_control && p->control->not_checkpointable)
 		cap_report(c, "process %d: %.*s", p->vpid,
-			   (int)sizeof(p->control->reason),
-			   p->control->reason);
+			   (int)sizeof(p->control->reason), p->control->reason);
 	check_status(c, p);
 	check_executable(c, p);
 	check_directories(c, p);
 	check_namespaces(c, p);
 	check_memory(c, p);
+	cap_check_threads(c, p);
 }
 
 int cr_capture_check(struct cr_capture *c,

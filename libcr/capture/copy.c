@@ -141,7 +141,7 @@ int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 		    struct cr_error *err)
 {
 	char *maps = cr_procfs_read(p->pid, NULL, "maps");
-	struct target t = {.c = c, .pid = p->pid, .may_fail = true};
+	struct target t = { .c = c, .pid = p->pid, .may_fail = true };
 	const char *text = maps;
 	struct cap_map *m = malloc(sizeof(*m));
 	uint32_t index;
@@ -185,7 +185,7 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 {
 	uint32_t space = cap_model(c, p)->mm;
 	struct cr_mm *mm = &c->img->mms[space];
-	struct target t = {.c = c, .pid = p->pid, .space = space};
+	struct target t = { .c = c, .pid = p->pid, .space = space };
 	const struct cr_area *a;
 	int ret = 0;
 

@@ -5,10 +5,12 @@
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
+#include "capture/smaps.h"
 
 #define FDINFO_CLOEXEC 02000000u /* of the descriptor, among the flags */
 
@@ -116,7 +118,7 @@ static int find_shared(struct work *w, uint32_t *file, struct cr_error *err)
 
 static int read_owner(struct work *w, struct cr_file *f, struct cr_error *err)
 {
-	struct f_owner_ex owner = {.type = -1};
+	struct f_owner_ex owner = { .type = -1 };
 	int fd, sig;
 
 	f->owner_type = -1;
@@ -154,6 +156,45 @@ static void drop_double_data(struct cr_image *img, struct cr_file *f)
 		}
 }
 
+static bool is_mapped(struct cap_proc *p, const struct cr_object_source *src)
+{
+	char *maps = cr_procfs_read(p->pid, NULL, "maps");
+	struct cap_map *m = malloc(sizeof(*m));
+	const char *text = maps;
+	bool found = false;
+
+	while (maps && m && !found && cap_map_next(&text, m))
+		found = m->perm[3] == 's' && m->ino == src->st.st_ino &&
+			!strcmp(m->path, src->link) &&
+			!cap_is_cut(p, m->start, m->end);
+	free(m);
+	free(maps);
+	return found;
+}
+
+/*
+ * A file without a name that is open and mapped shared would come back as
+ * two: what is written to the one would not be seen in the other.
+ */
+static int check_unnamed(struct work *w, struct cr_error *err)
+{
+	struct cr_capture *c = w->c;
+	size_t i;
+
+	if (!S_ISREG(w->src->st.st_mode) || w->src->st.st_nlink)
+		return 0;
+	for (i = 0; i < c->n_procs; i++)
+		if (cap_live(c->procs[i]) && is_mapped(c->procs[i], w->src))
+			return cr_error_set(err, -ENOTSUP,
+					    "%s has no name any more and is "
+					    "memory of process %d too, which "
+					    "cannot be saved; close the "
+					    "descriptor, or give the file a "
+					    "name", cr_object_label(w->src),
+					    c->procs[i]->vpid);
+	return 0;
+}
+
 static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 {
 	struct cr_image *img = w->c->img;
@@ -176,14 +217,16 @@ static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 	if (!f)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	*index = (uint32_t)(img->n_files - 1);
-	w->first[*index] = (struct first){w->src->pid, w->src->fd,
-					  w->src->st.st_dev,
-					  w->src->st.st_ino};
+	w->first[*index] =
+		(struct first){ w->src->pid, w->src->fd, w->src->st.st_dev,
+				w->src->st.st_ino };
 	f->kind = ops->kind;
 	f->flags = cr_object_flags(w->src) & ~FDINFO_CLOEXEC;
 	f->offset = cr_object_offset(w->src);
 	f->stdio_fd = -1;
 	ret = read_owner(w, f, err);
+	if (!ret)
+		ret = check_unnamed(w, err);
 	if (!ret)
 		ret = ops->capture(w->src, f, err);
 	if (!ret)
@@ -214,7 +257,7 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 
 static int run(struct cr_capture *c, each_fn fn, struct cr_error *err)
 {
-	struct work w = {.c = c};
+	struct work w = { .c = c };
 	int ret;
 
 	w.src = malloc(sizeof(*w.src));
@@ -238,11 +281,13 @@ int cap_read_files(struct cr_capture *c, struct cr_error *err)
 
 static int check_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 {
-	struct cr_error why = {0};
+	struct cr_error why = { 0 };
 	const struct cr_object_ops *ops = cr_object_find(w->src, &why);
 
 	if (ops && ops->check)
 		ops->check(w->src, &why);
+	if (!why.code)
+		check_unnamed(w, &why);
 	if (why.code)
 		cap_report(w->c, "%s", why.text);
 	return 0;

@@ -27,19 +27,17 @@ static int collect(struct cr_task *t, pid_t child, struct cr_error *err)
 	int64_t r;
 	int ret;
 
-	ret = cr_remote_syscall(t, &r, SYS_wait4, (uint64_t)child, 0, __WALL,
-				0, 0, 0, err);
+	ret = cr_remote_syscall(t, &r, SYS_wait4, (uint64_t)child, 0, __WALL, 0,
+				0, 0, err);
 	if (!ret && r < 0)
-		ret = cr_error_set(err, (int)r, "wait4: %s",
-				   strerror((int)-r));
+		ret = cr_error_set(err, (int)r, "wait4: %s", strerror((int)-r));
 	return ret;
 }
 
-static int make(struct cr_task *t, struct cap_snapshot *s,
-		struct cr_error *err)
+static int make(struct cr_task *t, struct cap_snapshot *s, struct cr_error *err)
 {
-	struct clone_args helper = {.flags = CLONE_VM | CLONE_FILES};
-	struct clone_args fork = {.flags = 0};
+	struct clone_args helper = { .flags = CLONE_VM | CLONE_FILES };
+	struct clone_args fork = { .flags = 0 };
 	struct cr_task c;
 	struct cr_error ignored;
 	int64_t r;

@@ -99,9 +99,8 @@ static int wait_all(struct cr_capture *c, struct cap_thread **stuck,
 			t = p->threads[k];
 			if (t->task.held)
 				continue;
-			ret = cr_remote_wait_stop_ms(&t->task,
-						     *stuck ? 0 : STUCK_MS,
-						     err);
+			ret = cr_remote_wait_stop_ms(
+				&t->task, *stuck ? 0 : STUCK_MS, err);
 			if (ret == -ESRCH) {
 				t->gone = true;
 			} else if (ret == -ETIMEDOUT) {
@@ -189,8 +188,8 @@ static int check_target(struct cr_capture *c, struct cr_error *err)
 		if (p->pid == c->opt.target && (p->zombie || p->ended) &&
 		    (c->opt.scope == CR_SCOPE_TREE ||
 		     c->opt.scope == CR_SCOPE_PROC))
-			return cr_error_set(err, -ESRCH,
-					    "process %d has ended", p->vpid);
+			return cr_error_set(err, -ESRCH, "process %d has ended",
+					    p->vpid);
 	}
 	return 0;
 }
@@ -207,7 +206,8 @@ static int check_leaders(struct cr_capture *c, struct cr_error *err)
 			return cr_error_set(err, -ENOTSUP,
 					    "process %d: its main thread has "
 					    "ended while others run, which "
-					    "cannot be saved", p->vpid);
+					    "cannot be saved",
+					    p->vpid);
 	}
 	return 0;
 }
@@ -215,11 +215,11 @@ static int check_leaders(struct cr_capture *c, struct cr_error *err)
 static int refuse_stuck(struct cap_proc *p, struct cap_thread *t,
 			struct cr_error *err)
 {
-	char *status = cr_procfs_read(p->pid, NULL, "task/%d/status",
-				      t->task.tid);
+	char *status =
+		cr_procfs_read(p->pid, NULL, "task/%d/status", t->task.tid);
 	const char *state = status ? cr_procfs_field(status, "State") : NULL;
-	char *wchan = cr_procfs_read(p->pid, NULL, "task/%d/wchan",
-				     t->task.tid);
+	char *wchan =
+		cr_procfs_read(p->pid, NULL, "task/%d/wchan", t->task.tid);
 
 	cr_error_set(err, -EBUSY,
 		     "process %d: thread %d does not stop within %.0f s "

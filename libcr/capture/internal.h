@@ -18,10 +18,10 @@
 
 struct cap_thread {
 	struct cr_task task;
-	int32_t vtid;  /* as the program sees it */
+	int32_t vtid; /* as the program sees it */
 	bool seized;
-	bool gone;     /* ended while we came */
-	bool omitted;  /* not saved */
+	bool gone;			    /* ended while we came */
+	bool omitted;			    /* not saved */
 	const struct cr_rollback *rollback; /* in proc->control, or NULL */
 };
 
@@ -40,7 +40,8 @@ struct cap_proc {
 	bool zombie, launcher;
 	bool forbidden; /* we may not look into it; reported */
 	bool ended; /* and collected: its pid may be another's; omitted, too */
-	bool omitted; /* wants to be left out (libcr_omit, CR_CHECKPOINT_OMIT) */
+	bool omitted; /* wants to be left out (libcr_omit, CR_CHECKPOINT_OMIT)
+		       */
 
 	struct cap_thread **threads; /* [0] is the leader */
 	size_t n_threads;
@@ -104,7 +105,7 @@ struct cr_capture {
 		uint64_t dev, ino;
 		uint8_t *seen; /* one per page: is in the pieces */
 		size_t n_seen;
-	} *shm_ids; /* parallel to img->shms */
+	} * shm_ids; /* parallel to img->shms */
 };
 
 /* capture.c */
@@ -156,6 +157,8 @@ int cap_check_files(struct cr_capture *c, struct cr_error *err);
 /* check.c: one obstacle */
 void cap_report(struct cr_capture *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* check_threads.c */
+void cap_check_threads(struct cr_capture *c, struct cap_proc *p);
 /* mapped.c: files behind areas */
 int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
 		    bool exec, uint64_t ino, uint32_t *index,
@@ -187,8 +190,12 @@ static inline bool cap_unforked(const struct cr_area *a)
 /* pages.c: which pages of an area are to be saved */
 typedef int (*cap_run_fn)(void *arg, uint64_t addr, size_t len,
 			  struct cr_error *err);
-enum cap_which { CAP_PAGES_NONE, CAP_PAGES_PRESENT, CAP_PAGES_OWN,
-		 CAP_PAGES_ALL };
+enum cap_which {
+	CAP_PAGES_NONE,
+	CAP_PAGES_PRESENT,
+	CAP_PAGES_OWN,
+	CAP_PAGES_ALL
+};
 int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err);
 /* store.c */

@@ -32,10 +32,9 @@ static uint32_t known(const struct cr_image *img, const char *path,
  * Opens the file that the area shows, which may be another one by now.
  * maps shows the inode of the file below an overlay.
  */
-static int open_same(pid_t pid, const char *path, uint64_t ino,
-		     struct stat *st)
+static int open_same(pid_t pid, const char *path, uint64_t ino, struct stat *st)
 {
-	const char *prefix[] = {"", NULL};
+	const char *prefix[] = { "", NULL };
 	char root[64], full[PATH_MAX + 64];
 	struct statfs fs;
 	int i, fd;
@@ -69,7 +68,7 @@ int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
 	static const char mark[] = " (deleted)";
 	size_t n = strlen(path), k = sizeof(mark) - 1;
 	struct cr_file_id *id;
-	struct stat st = {0};
+	struct stat st = { 0 };
 	char *name = strdup(path);
 	bool deleted = false;
 	int fd, ret = 0;
@@ -109,7 +108,7 @@ int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
 	id->mtime_nsec = (uint32_t)st.st_mtim.tv_nsec;
 	if (exec && fd >= 0)
 		ret = cr_build_id_read(fd, &id->build_id.data,
-					       &id->build_id.len);
+				       &id->build_id.len);
 out:
 	if (fd >= 0)
 		close(fd);

@@ -42,10 +42,9 @@ int cap_check_calls(const struct cr_remote_call *c, size_t n,
 {
 	for (; n; n--, c++)
 		if (c->ret < 0 && c->ret > -4096)
-			return cr_error_set(err, (int)c->ret,
-					    "system call %lld: %s",
-					    (long long)c->nr,
-					    strerror((int)-c->ret));
+			return cr_error_set(
+				err, (int)c->ret, "system call %lld: %s",
+				(long long)c->nr, strerror((int)-c->ret));
 	return 0;
 }
 
@@ -68,8 +67,8 @@ static void read_ids(struct cr_capture *c, struct cap_proc *p,
 static int read_launcher(struct cap_proc *p, struct cr_process *m,
 			 struct cr_error *err)
 {
-	const char *const names[] = {"cmdline", "environ"};
-	char ***const lists[] = {&m->argv, &m->envp};
+	const char *const names[] = { "cmdline", "environ" };
+	char ***const lists[] = { &m->argv, &m->envp };
 	size_t len, i, k, n;
 	char *text, *s, **list;
 
@@ -145,8 +144,8 @@ static void read_four(const char *status, const char *name, uint32_t id[4])
 static int read_credentials(struct cr_process *m, const char *status,
 			    struct cr_error *err)
 {
-	static const char *const caps[5] = {"CapInh", "CapPrm", "CapEff",
-					    "CapBnd", "CapAmb"};
+	static const char *const caps[5] = { "CapInh", "CapPrm", "CapEff",
+					     "CapBnd", "CapAmb" };
 	const char *s = cr_procfs_field(status, "Groups");
 	uint32_t *more;
 	char *end;
@@ -218,8 +217,9 @@ static int read_actions(struct cr_task *t, struct cr_process *m,
 	for (i = 0; i < CR_NSIG; i++)
 		c[i] = (struct cr_remote_call){
 			.nr = SYS_rt_sigaction,
-			.arg = {(uint64_t)i + 1, 0,
-				t->scratch + (uint64_t)i * sizeof(k[0]), 8}};
+			.arg = { (uint64_t)i + 1, 0,
+				 t->scratch + (uint64_t)i * sizeof(k[0]), 8 }
+		};
 	ret = cr_remote_batch(t, c, CR_NSIG, err);
 	if (!ret)
 		ret = cap_check_calls(c, CR_NSIG, err);

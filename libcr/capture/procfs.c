@@ -92,7 +92,7 @@ int cr_procfs_stat(pid_t pid, struct cr_procfs_stat *st)
 {
 	char *buf = cr_procfs_read(pid, NULL, "stat"), *p, *end;
 	/* numbers of the fields in proc(5); 3 is the state */
-	uint64_t f[53] = {0};
+	uint64_t f[53] = { 0 };
 	int i;
 
 	if (!buf)

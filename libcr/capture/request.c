@@ -7,8 +7,7 @@
 
 #include "capture/internal.h"
 
-static int begin(struct cr_capture *c, struct cap_proc *p,
-		 struct cr_error *err)
+static int begin(struct cr_capture *c, struct cap_proc *p, struct cr_error *err)
 {
 	struct cr_rendezvous_request req = {
 		.scope = c->opt.scope,

@@ -95,7 +95,7 @@ static int add(struct cr_capture *c, pid_t pid, struct cap_proc **p,
 	new->ppid = st.ppid;
 	new->stat = st;
 	new->zombie = st.state == 'Z';
-	new->launcher = !new->zombie && is_launcher(c, pid);
+	new->launcher = !new->zombie &&is_launcher(c, pid);
 	new->index = CR_NONE;
 	free(status);
 	c->procs[c->n_procs++] = new;
@@ -104,8 +104,8 @@ static int add(struct cr_capture *c, pid_t pid, struct cap_proc **p,
 }
 
 /* Children by /proc/PID/task/TID/children; -ENOENT where it is not there. */
-static int add_children(struct cr_capture *c, struct cap_proc *p,
-			size_t *added, struct cr_error *err)
+static int add_children(struct cr_capture *c, struct cap_proc *p, size_t *added,
+			struct cr_error *err)
 {
 	char *list, *s, *end;
 	struct cap_proc *child;
@@ -253,7 +253,8 @@ int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err)
 			if (!p)
 				return cr_error_set(err, -ESRCH,
 						    "process %d: no such "
-						    "process", c->opt.target);
+						    "process",
+						    c->opt.target);
 			++*added;
 		}
 		return c->opt.scope == CR_SCOPE_TREE ? scan_tree(c, added, err)
@@ -262,14 +263,13 @@ int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err)
 	case CR_SCOPE_SESS:
 		ret = add_matching(c, added, err);
 		if (!ret && !c->n_procs)
-			return cr_error_set(err, -ESRCH, "%s %d: no such %s",
-					    c->opt.scope == CR_SCOPE_PGRP
-						    ? "process group"
-						    : "session",
-					    c->opt.target,
-					    c->opt.scope == CR_SCOPE_PGRP
-						    ? "process group"
-						    : "session");
+			return cr_error_set(
+				err, -ESRCH, "%s %d: no such %s",
+				c->opt.scope == CR_SCOPE_PGRP ? "process group"
+							      : "session",
+				c->opt.target,
+				c->opt.scope == CR_SCOPE_PGRP ? "process group"
+							      : "session");
 		if (!ret && *added)
 			qsort(c->procs, c->n_procs, sizeof(*c->procs), by_age);
 		return ret;

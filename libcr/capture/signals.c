@@ -38,12 +38,14 @@ static int read_itimers(struct cr_task *t, struct cr_process *m,
 	for (i = 0; i < 3; i++)
 		c[i] = (struct cr_remote_call){
 			.nr = SYS_getitimer,
-			.arg = {(uint64_t)i,
-				t->scratch + (uint64_t)i * sizeof(out.v[0])}};
+			.arg = { (uint64_t)i,
+				 t->scratch + (uint64_t)i * sizeof(out.v[0]) }
+		};
 	c[3] = (struct cr_remote_call){
 		.nr = SYS_prctl,
-		.arg = {PR_GET_CHILD_SUBREAPER,
-			t->scratch + offsetof(typeof(out), subreaper)}};
+		.arg = { PR_GET_CHILD_SUBREAPER,
+			 t->scratch + offsetof(typeof(out), subreaper) }
+	};
 	ret = cr_remote_batch(t, c, 4, err);
 	if (!ret)
 		ret = cap_check_calls(c, 4, err);
@@ -54,8 +56,7 @@ static int read_itimers(struct cr_task *t, struct cr_process *m,
 		return ret;
 	for (i = 0; i < 3; i++) {
 		m->itimer[i].value_ns = ns_of_timeval(&out.v[i].it_value);
-		m->itimer[i].interval_ns =
-			ns_of_timeval(&out.v[i].it_interval);
+		m->itimer[i].interval_ns = ns_of_timeval(&out.v[i].it_interval);
 	}
 	m->child_subreaper = out.subreaper != 0;
 	return 0;
@@ -66,9 +67,9 @@ static int read_timer(struct cap_proc *p, struct cr_posix_timer *timer,
 {
 	struct cr_task *t = &p->threads[0]->task;
 	struct cr_remote_call c[2] = {
-		{.nr = SYS_timer_gettime,
-		 .arg = {(uint64_t)timer->id, t->scratch}},
-		{.nr = SYS_timer_getoverrun, .arg = {(uint64_t)timer->id}},
+		{ .nr = SYS_timer_gettime,
+		  .arg = { (uint64_t)timer->id, t->scratch } },
+		{ .nr = SYS_timer_getoverrun, .arg = { (uint64_t)timer->id } },
 	};
 	struct itimerspec v;
 	int ret;
@@ -98,8 +99,7 @@ static int read_timers(struct cr_capture *c, struct cap_proc *p,
 	int id, signo, pid, clock, ret = 0;
 
 	if (!list)
-		return cr_error_set(err, -errno, "timers: %s",
-				    strerror(errno));
+		return cr_error_set(err, -errno, "timers: %s", strerror(errno));
 	for (line = strtok_r(list, "\n", &save); line && !ret;
 	     line = strtok_r(NULL, "\n", &save)) {
 		if (sscanf(line, "ID: %d", &id) == 1) {

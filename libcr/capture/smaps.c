@@ -16,12 +16,12 @@ static const struct {
 	char name[3];
 	uint32_t flag;
 } vm_flags[] = {
-	{"dc", CR_VM_DONTFORK},	 {"wf", CR_VM_WIPEONFORK},
-	{"dd", CR_VM_DONTDUMP},	 {"hg", CR_VM_HUGEPAGE},
-	{"nh", CR_VM_NOHUGEPAGE}, {"mg", CR_VM_MERGEABLE},
-	{"lo", CR_VM_LOCKED},	 {"sr", CR_VM_SEQ_READ},
-	{"rr", CR_VM_RAND_READ}, {"gd", CR_VM_GROWSDOWN},
-	{"nr", CR_VM_NORESERVE}, {"ac", CR_VM_ACCOUNT},
+	{ "dc", CR_VM_DONTFORK },   { "wf", CR_VM_WIPEONFORK },
+	{ "dd", CR_VM_DONTDUMP },   { "hg", CR_VM_HUGEPAGE },
+	{ "nh", CR_VM_NOHUGEPAGE }, { "mg", CR_VM_MERGEABLE },
+	{ "lo", CR_VM_LOCKED },	    { "sr", CR_VM_SEQ_READ },
+	{ "rr", CR_VM_RAND_READ },  { "gd", CR_VM_GROWSDOWN },
+	{ "nr", CR_VM_NORESERVE },  { "ac", CR_VM_ACCOUNT },
 };
 
 static void parse_flags(const char *line, struct cap_map *m)
@@ -72,9 +72,11 @@ bool cap_map_next(const char **text, struct cap_map *m)
 	m->path[0] = 0;
 	m->vm_flags = 0;
 	m->device = m->hugetlb = m->userfault = false;
-	if (sscanf(p, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64
-		   "%n", &m->start, &m->end, m->perm, &m->offset, &major,
-		   &minor, &m->ino, &n) != 7)
+	if (sscanf(p,
+		   "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64
+		   "%n",
+		   &m->start, &m->end, m->perm, &m->offset, &major, &minor,
+		   &m->ino, &n) != 7)
 		return false;
 	m->dev = (uint64_t)major << 32 | minor;
 	eol = strchr(p, '\n');
@@ -103,8 +105,9 @@ static int refuse(const struct cap_map *m, const char *what, const char *todo,
 {
 	cr_error_set(err, -ENOTSUP,
 		     "memory 0x%" PRIx64 "-0x%" PRIx64 " (%s) is %s, which "
-		     "cannot be saved; %s", m->start, m->end,
-		     m->path[0] ? m->path : "anonymous", what, todo);
+		     "cannot be saved; %s",
+		     m->start, m->end, m->path[0] ? m->path : "anonymous", what,
+		     todo);
 	return 0;
 }
 
@@ -116,8 +119,8 @@ static bool begins(const char *s, const char *with)
 /* Private memory without a file: what the kernel calls it does not matter. */
 static bool plain_name(const char *path)
 {
-	return !path[0] || !strcmp(path, "[heap]") ||
-	       begins(path, "[stack") || begins(path, "[anon:");
+	return !path[0] || !strcmp(path, "[heap]") || begins(path, "[stack") ||
+	       begins(path, "[anon:");
 }
 
 int cap_map_kind(const struct cap_map *m, struct cr_error *err)
@@ -135,11 +138,13 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (m->device)
 		return refuse(m, "memory of a device",
 			      "have the program close the device before the "
-			      "checkpoint", err);
+			      "checkpoint",
+			      err);
 	if (m->hugetlb || begins(p, "/anon_hugepage"))
 		return refuse(m, "made of reserved huge pages (hugetlbfs)",
 			      "run the program without them; transparent huge "
-			      "pages are fine", err);
+			      "pages are fine",
+			      err);
 	if (m->userfault)
 		return refuse(m, "watched by userfaultfd",
 			      "unregister it before the checkpoint", err);
@@ -147,6 +152,10 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 		return refuse(m, "System V shared memory",
 			      "use mmap(2) or detach it before the checkpoint",
 			      err);
+	if (begins(p, "/[aio]"))
+		return refuse(m, "an asynchronous I/O context (io_setup(2))",
+			      "have the program destroy it before the "
+			      "checkpoint", err);
 	if (begins(p, "anon_inode:") || begins(p, "socket:"))
 		return refuse(m, "no memory of the program's own",
 			      "close it before the checkpoint", err);
@@ -156,8 +165,8 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 				      "unmap it before the checkpoint", err);
 		if (plain_name(p) || !strcmp(p, "/dev/zero"))
 			return CR_AREA_ANON;
-		return refuse(m, "of a kind unknown here",
-			      "please report it", err);
+		return refuse(m, "of a kind unknown here", "please report it",
+			      err);
 	}
 	if (begins(p, "/memfd:" CR_CONTROL_NAME) && !shared)
 		return CR_AREA_CONTROL;
@@ -166,12 +175,12 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (p[0] == '[') /* [anon_shmem:name] */
 		return shared ? CR_AREA_ANON_SHARED : CR_AREA_ANON;
 	if (p[0] != '/')
-		return refuse(m, "of a kind unknown here",
-			      "please report it", err);
+		return refuse(m, "of a kind unknown here", "please report it",
+			      err);
 	if (strlen(p) > 10 && !strcmp(p + strlen(p) - 10, " (deleted)"))
 		return shared ? CR_AREA_ANON_SHARED : CR_AREA_FILE_PRIVATE;
 	if (!stat(p, &st) && !S_ISREG(st.st_mode))
-		return refuse(m, "a device",
-			      "close it before the checkpoint", err);
+		return refuse(m, "a device", "close it before the checkpoint",
+			      err);
 	return shared ? CR_AREA_FILE_SHARED : CR_AREA_FILE_PRIVATE;
 }

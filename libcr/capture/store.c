@@ -36,10 +36,10 @@ static int read_pages(struct source *s, uint64_t addr, size_t len,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return cr_error_set(err, n ? -errno : -EIO,
-					    "its snapshot's memory at 0x%" PRIx64
-					    ": %s", addr + done,
-					    n ? strerror(errno) : "short");
+			return cr_error_set(
+				err, n ? -errno : -EIO,
+				"its snapshot's memory at 0x%" PRIx64 ": %s",
+				addr + done, n ? strerror(errno) : "short");
 		done += (size_t)n;
 	}
 	return 0;
@@ -135,7 +135,7 @@ static int by_place(const void *a, const void *b)
 int cap_store_pages(struct cr_capture *c, struct cr_writer *w,
 		    struct cr_error *err)
 {
-	struct source s = {.c = c, .w = w};
+	struct source s = { .c = c, .w = w };
 	size_t i;
 	int ret = 0;
 

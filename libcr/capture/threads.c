@@ -45,15 +45,16 @@ static int read_remote(struct cap_thread *t, struct cr_thread *th,
 	struct cr_task *k = &t->task;
 	const uint64_t at = k->scratch;
 	struct cr_remote_call c[] = {
-		{SYS_sigaltstack, {0, at}, 0},
-		{SYS_prctl,
-		 {PR_GET_TID_ADDRESS,
-		  at + offsetof(typeof(out), clear_child_tid)},
-		 0},
-		{SYS_prctl,
-		 {PR_GET_PDEATHSIG, at + offsetof(typeof(out), pdeath_signal)},
-		 0},
-		{SYS_prctl, {PR_GET_TIMERSLACK}, 0},
+		{ SYS_sigaltstack, { 0, at }, 0 },
+		{ SYS_prctl,
+		  { PR_GET_TID_ADDRESS,
+		    at + offsetof(typeof(out), clear_child_tid) },
+		  0 },
+		{ SYS_prctl,
+		  { PR_GET_PDEATHSIG,
+		    at + offsetof(typeof(out), pdeath_signal) },
+		  0 },
+		{ SYS_prctl, { PR_GET_TIMERSLACK }, 0 },
 	};
 	int i, ret;
 
@@ -170,8 +171,8 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	}
 	if (cr_blob_set(&th->regs, &regs, sizeof(regs)))
 		return cr_error_set(err, -ENOMEM, "out of memory");
-	ret = cr_remote_get_xstate(&t->task, &th->xstate.data,
-				   &th->xstate.len, err);
+	ret = cr_remote_get_xstate(&t->task, &th->xstate.data, &th->xstate.len,
+				   err);
 	if (!ret)
 		ret = cr_remote_get_sigmask(&t->task, &th->sigmask, err);
 	if (ret)
@@ -185,13 +186,12 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	th->rseq_flags = rseq.flags;
 	if (syscall(SYS_get_robust_list, t->task.tid, &th->robust_head,
 		    &th->robust_len) < 0)
-		return cr_error_set(err, -errno,
-				    "thread %d: robust list: %s", t->vtid,
-				    strerror(errno));
+		return cr_error_set(err, -errno, "thread %d: robust list: %s",
+				    t->vtid, strerror(errno));
 	comm = cr_procfs_read(p->pid, NULL, "task/%d/comm", t->task.tid);
 	if (!comm)
-		return cr_error_set(err, -errno, "thread %d: name: %s",
-				    t->vtid, strerror(errno));
+		return cr_error_set(err, -errno, "thread %d: name: %s", t->vtid,
+				    strerror(errno));
 	comm[strcspn(comm, "\n")] = 0;
 	snprintf(th->comm, sizeof(th->comm), "%.15s", comm);
 	free(comm);
@@ -238,7 +238,8 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 				return cr_error_set(err, -EINVAL,
 						    "process %d: its main "
 						    "thread cannot be left "
-						    "out", p->vpid);
+						    "out",
+						    p->vpid);
 			continue;
 		}
 		t->task.gadget = leader->gadget;

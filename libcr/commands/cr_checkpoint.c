@@ -26,11 +26,11 @@ static void on_signal(int signo)
 	close(lifeline[1]);
 }
 
-static const int deadly[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 
 static void catch_signals(void (*handler)(int))
 {
-	struct sigaction sa = {.sa_handler = handler};
+	struct sigaction sa = { .sa_handler = handler };
 	size_t i;
 
 	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)

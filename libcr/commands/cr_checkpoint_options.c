@@ -14,102 +14,106 @@
 #include "config.h"
 
 enum { /* long options without a letter */
-	OPT_ATOMIC = 256,
-	OPT_BACKUP,
-	OPT_CLOBBER,
-	OPT_NOCLOBBER,
-	OPT_RUN,
-	OPT_STOP,
-	OPT_TERM,
-	OPT_ABORT,
-	OPT_KILL,
-	OPT_CONT,
-	OPT_SYNC,
-	OPT_NOSYNC,
-	OPT_NOTHING, /* asks for what is so anyway */
-	OPT_NOT_YET,
-	OPT_SNAPSHOT,
-	OPT_CHECK,
-	OPT_HELP,
-	OPT_VERSION,
+       OPT_ATOMIC = 256,
+       OPT_BACKUP,
+       OPT_CLOBBER,
+       OPT_NOCLOBBER,
+       OPT_RUN,
+       OPT_STOP,
+       OPT_TERM,
+       OPT_ABORT,
+       OPT_KILL,
+       OPT_CONT,
+       OPT_SYNC,
+       OPT_NOSYNC,
+       OPT_NOTHING, /* asks for what is so anyway */
+       OPT_NOT_YET,
+       OPT_SNAPSHOT,
+       OPT_CHECK,
+       OPT_HELP,
+       OPT_VERSION,
 };
 
 static const struct option options[] = {
-	{"tree", no_argument, NULL, 'T'},
-	{"pid", no_argument, NULL, 'p'},
-	{"pgid", no_argument, NULL, 'g'},
-	{"sid", no_argument, NULL, 's'},
-	{"cwd", no_argument, NULL, 'c'},
-	{"file", required_argument, NULL, 'f'},
-	{"fd", required_argument, NULL, 'F'},
-	{"dir", required_argument, NULL, 'd'},
-	{"atomic", no_argument, NULL, OPT_ATOMIC},
-	{"backup", optional_argument, NULL, OPT_BACKUP},
-	{"clobber", no_argument, NULL, OPT_CLOBBER},
-	{"noclobber", no_argument, NULL, OPT_NOCLOBBER},
-	{"run", no_argument, NULL, OPT_RUN},
-	{"signal", required_argument, NULL, 'S'},
-	{"stop", no_argument, NULL, OPT_STOP},
-	{"term", no_argument, NULL, OPT_TERM},
-	{"abort", no_argument, NULL, OPT_ABORT},
-	{"kill", no_argument, NULL, OPT_KILL},
-	{"cont", no_argument, NULL, OPT_CONT},
-	{"sync", no_argument, NULL, OPT_SYNC},
-	{"nosync", no_argument, NULL, OPT_NOSYNC},
-	{"save-none", no_argument, NULL, OPT_NOTHING},
-	{"save-exe", no_argument, NULL, OPT_NOT_YET},
-	{"save-private", no_argument, NULL, OPT_NOT_YET},
-	{"save-shared", no_argument, NULL, OPT_NOT_YET},
-	{"save-all", no_argument, NULL, OPT_NOT_YET},
-	{"ptraced-error", no_argument, NULL, OPT_NOTHING},
-	{"ptraced-skip", no_argument, NULL, OPT_NOT_YET},
-	{"ptraced-allow", no_argument, NULL, OPT_NOT_YET},
-	{"ptracer-error", no_argument, NULL, OPT_NOTHING},
-	{"ptracer-skip", no_argument, NULL, OPT_NOT_YET},
-	{"kmsg-none", no_argument, NULL, OPT_NOTHING},
-	{"kmsg-error", no_argument, NULL, OPT_NOTHING},
-	{"kmsg-warning", no_argument, NULL, OPT_NOTHING},
-	{"time", required_argument, NULL, 't'},
-	{"snapshot", required_argument, NULL, OPT_SNAPSHOT},
-	{"check", no_argument, NULL, OPT_CHECK},
-	{"verbose", no_argument, NULL, 'v'},
-	{"quiet", no_argument, NULL, 'q'},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{0},
+	{ "tree", no_argument, NULL, 'T' },
+	{ "pid", no_argument, NULL, 'p' },
+	{ "pgid", no_argument, NULL, 'g' },
+	{ "sid", no_argument, NULL, 's' },
+	{ "cwd", no_argument, NULL, 'c' },
+	{ "file", required_argument, NULL, 'f' },
+	{ "fd", required_argument, NULL, 'F' },
+	{ "dir", required_argument, NULL, 'd' },
+	{ "atomic", no_argument, NULL, OPT_ATOMIC },
+	{ "backup", optional_argument, NULL, OPT_BACKUP },
+	{ "clobber", no_argument, NULL, OPT_CLOBBER },
+	{ "noclobber", no_argument, NULL, OPT_NOCLOBBER },
+	{ "run", no_argument, NULL, OPT_RUN },
+	{ "signal", required_argument, NULL, 'S' },
+	{ "stop", no_argument, NULL, OPT_STOP },
+	{ "term", no_argument, NULL, OPT_TERM },
+	{ "abort", no_argument, NULL, OPT_ABORT },
+	{ "kill", no_argument, NULL, OPT_KILL },
+	{ "cont", no_argument, NULL, OPT_CONT },
+	{ "sync", no_argument, NULL, OPT_SYNC },
+	{ "nosync", no_argument, NULL, OPT_NOSYNC },
+	{ "save-none", no_argument, NULL, OPT_NOTHING },
+	{ "save-exe", no_argument, NULL, OPT_NOT_YET },
+	{ "save-private", no_argument, NULL, OPT_NOT_YET },
+	{ "save-shared", no_argument, NULL, OPT_NOT_YET },
+	{ "save-all", no_argument, NULL, OPT_NOT_YET },
+	{ "ptraced-error", no_argument, NULL, OPT_NOTHING },
+	{ "ptraced-skip", no_argument, NULL, OPT_NOT_YET },
+	{ "ptraced-allow", no_argument, NULL, OPT_NOT_YET },
+	{ "ptracer-error", no_argument, NULL, OPT_NOTHING },
+	{ "ptracer-skip", no_argument, NULL, OPT_NOT_YET },
+	{ "kmsg-none", no_argument, NULL, OPT_NOTHING },
+	{ "kmsg-error", no_argument, NULL, OPT_NOTHING },
+	{ "kmsg-warning", no_argument, NULL, OPT_NOTHING },
+	{ "time", required_argument, NULL, 't' },
+	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
+	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 },
 };
 
 static const char help[] =
-"Usage: cr_checkpoint [OPTION]... ID\n"
-"Saves running processes in a context file, from which cr_restart brings\n"
-"them back.  They are not disturbed.\n"
-"\n"
-"What ID names:\n"
-"  -T, --tree       a process and its descendants (default)\n"
-"  -p, --pid        one process      -g, --pgid  a process group\n"
-"  -s, --sid        a session\n"
-"Where to:\n"
-"  -c, --cwd        context.ID in the current directory (default)\n"
-"  -d, --dir DIR    context.ID in DIR\n"
-"  -f, --file FILE  FILE             -F, --fd FD a descriptor of the caller\n"
-"If the file exists:\n"
-"  --atomic         it is replaced once the new one is complete (default);\n"
-"                   --clobber means the same\n"
-"  --backup[=NAME]  it is kept as NAME (FILE~)\n"
-"  --noclobber      the request is refused\n"
-"Afterwards the processes:\n"
-"  --run            run on (default)\n"
-"  -S, --signal NUM, --stop, --term, --abort, --kill, --cont\n"
-"                   get a signal, once the file is complete\n"
-"Others:\n"
-"  --check          only say what stands in the way, stop nothing\n"
-"  -t, --time SEC   give up after so many seconds\n"
-"  --snapshot=auto|fork|copy  how memory is held still (auto)\n"
-"  --sync, --nosync wait until the file is on disk (default), or not\n"
-"  -v, --verbose    show the phases and their times    -q, --quiet\n"
-"  --help, --version\n"
-"\n"
-"Exit status: 0 done, 1 not done (the processes run on), 2 wrong usage.\n";
+	"Usage: cr_checkpoint [OPTION]... ID\n"
+	"Saves running processes in a context file, from which cr_restart "
+	"brings\n"
+	"them back.  They are not disturbed.\n"
+	"\n"
+	"What ID names:\n"
+	"  -T, --tree       a process and its descendants (default)\n"
+	"  -p, --pid        one process      -g, --pgid  a process group\n"
+	"  -s, --sid        a session\n"
+	"Where to:\n"
+	"  -c, --cwd        context.ID in the current directory (default)\n"
+	"  -d, --dir DIR    context.ID in DIR\n"
+	"  -f, --file FILE  FILE             -F, --fd FD a descriptor of the "
+	"caller\n"
+	"If the file exists:\n"
+	"  --atomic         it is replaced once the new one is complete "
+	"(default);\n"
+	"                   --clobber means the same\n"
+	"  --backup[=NAME]  it is kept as NAME (FILE~)\n"
+	"  --noclobber      the request is refused\n"
+	"Afterwards the processes:\n"
+	"  --run            run on (default)\n"
+	"  -S, --signal NUM, --stop, --term, --abort, --kill, --cont\n"
+	"                   get a signal, once the file is complete\n"
+	"Others:\n"
+	"  --check          only say what stands in the way, stop nothing\n"
+	"  -t, --time SEC   give up after so many seconds\n"
+	"  --snapshot=auto|fork|copy  how memory is held still (auto)\n"
+	"  --sync, --nosync wait until the file is on disk (default), or not\n"
+	"  -v, --verbose    show the phases and their times    -q, --quiet\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 done, 1 not done (the processes run on), 2 wrong "
+	"usage.\n";
 
 static void __attribute__((noreturn, format(printf, 1, 2)))
 usage(const char *fmt, ...)
@@ -178,53 +182,103 @@ void options_parse(struct options *o, int argc, char **argv)
 	char name[64];
 	int c, i = 0;
 
-	*o = (struct options){.scope = CR_SCOPE_TREE, .fd = -1, .fsync = true};
+	*o = (struct options){ .scope = CR_SCOPE_TREE,
+			       .fd = -1,
+			       .fsync = true };
 	while ((c = getopt_long(argc, argv, "+Tpgscf:F:d:S:t:vq", options,
 				&i)) != -1) {
 		switch (c) {
-		case 'T': o->scope = CR_SCOPE_TREE; break;
-		case 'p': o->scope = CR_SCOPE_PROC; break;
-		case 'g': o->scope = CR_SCOPE_PGRP; break;
-		case 's': o->scope = CR_SCOPE_SESS; break;
-		case 'c': dir = file = NULL; o->fd = -1; break;
-		case 'f': file = optarg; dir = NULL; break;
-		case 'd': dir = optarg; file = NULL; break;
+		case 'T':
+			o->scope = CR_SCOPE_TREE;
+			break;
+		case 'p':
+			o->scope = CR_SCOPE_PROC;
+			break;
+		case 'g':
+			o->scope = CR_SCOPE_PGRP;
+			break;
+		case 's':
+			o->scope = CR_SCOPE_SESS;
+			break;
+		case 'c':
+			dir = file = NULL;
+			o->fd = -1;
+			break;
+		case 'f':
+			file = optarg;
+			dir = NULL;
+			break;
+		case 'd':
+			dir = optarg;
+			file = NULL;
+			break;
 		case 'F':
 			o->fd = (int)number(optarg, "descriptor", 0, INT_MAX);
 			break;
 		case OPT_ATOMIC:
-		case OPT_CLOBBER: o->existing = EXISTING_REPLACE; break;
-		case OPT_NOCLOBBER: o->existing = EXISTING_REFUSE; break;
+		case OPT_CLOBBER:
+			o->existing = EXISTING_REPLACE;
+			break;
+		case OPT_NOCLOBBER:
+			o->existing = EXISTING_REFUSE;
+			break;
 		case OPT_BACKUP:
 			o->existing = EXISTING_BACKUP;
 			backup = optarg;
 			break;
-		case OPT_RUN: o->signal = 0; break;
+		case OPT_RUN:
+			o->signal = 0;
+			break;
 		case 'S':
 			o->signal = (int)number(optarg, "signal", 1, 64);
 			break;
-		case OPT_STOP: o->signal = SIGSTOP; break;
-		case OPT_TERM: o->signal = SIGTERM; break;
-		case OPT_ABORT: o->signal = SIGABRT; break;
-		case OPT_KILL: o->signal = SIGKILL; break;
-		case OPT_CONT: o->signal = SIGCONT; break;
-		case OPT_SYNC: o->fsync = true; break;
-		case OPT_NOSYNC: o->fsync = false; break;
-		case OPT_NOTHING: break;
+		case OPT_STOP:
+			o->signal = SIGSTOP;
+			break;
+		case OPT_TERM:
+			o->signal = SIGTERM;
+			break;
+		case OPT_ABORT:
+			o->signal = SIGABRT;
+			break;
+		case OPT_KILL:
+			o->signal = SIGKILL;
+			break;
+		case OPT_CONT:
+			o->signal = SIGCONT;
+			break;
+		case OPT_SYNC:
+			o->fsync = true;
+			break;
+		case OPT_NOSYNC:
+			o->fsync = false;
+			break;
+		case OPT_NOTHING:
+			break;
 		case OPT_NOT_YET:
 			usage("--%s is not supported by this version",
 			      options[i].name);
-		case 't': o->timeout = seconds(optarg); break;
-		case OPT_SNAPSHOT: o->snapshot = snapshot_kind(optarg); break;
-		case OPT_CHECK: o->check_only = true; break;
-		case 'v': o->verbose++; break;
-		case 'q': o->quiet = true; break;
+		case 't':
+			o->timeout = seconds(optarg);
+			break;
+		case OPT_SNAPSHOT:
+			o->snapshot = snapshot_kind(optarg);
+			break;
+		case OPT_CHECK:
+			o->check_only = true;
+			break;
+		case 'v':
+			o->verbose++;
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
 		case OPT_HELP:
 			fputs(help, stdout);
 			exit(0);
 		case OPT_VERSION:
-			puts("cr_checkpoint (" PACKAGE_NAME ") "
-			     PACKAGE_VERSION);
+			puts("cr_checkpoint (" PACKAGE_NAME
+			     ") " PACKAGE_VERSION);
 			exit(0);
 		default:
 			usage("see the message above");

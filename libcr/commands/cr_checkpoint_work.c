@@ -32,7 +32,7 @@ static double since(const struct timespec *t0)
 static bool cancelled(void *arg)
 {
 	struct job *j = arg;
-	struct pollfd p = {.fd = j->lifeline, .events = POLLIN};
+	struct pollfd p = { .fd = j->lifeline, .events = POLLIN };
 
 	if (j->o->timeout > 0 && since(&j->begin) > j->o->timeout)
 		j->why = "the time is over";
@@ -70,14 +70,15 @@ static int check(struct job *j, struct cr_capture *c, struct cr_error *err)
 		return 0;
 	return cr_error_set(err, -ENOTSUP,
 			    "%d thing%s in the way (see above); nothing was "
-			    "stopped", n, n == 1 ? " stands" : "s stand");
+			    "stopped",
+			    n, n == 1 ? " stands" : "s stand");
 }
 
 static int create_writer(struct job *j, struct cr_writer **w,
 			 struct cr_error *err)
 {
-	const struct cr_writer_options opt = {.codec = CR_CODEC_NONE,
-					      .fsync = j->o->fsync};
+	const struct cr_writer_options opt = { .codec = CR_CODEC_NONE,
+					       .fsync = j->o->fsync };
 
 	if (j->o->fd >= 0)
 		return cr_writer_create_fd(w, j->o->fd, &opt, err);
@@ -95,8 +96,8 @@ static int back_up(struct job *j, struct cr_error *err)
 		return cr_error_set(err, -errno, "%s: %s", j->o->backup,
 				    strerror(errno));
 	if (link(j->o->path, j->o->backup) && errno != ENOENT)
-		return cr_error_set(err, -errno, "backup %s: %s",
-				    j->o->backup, strerror(errno));
+		return cr_error_set(err, -errno, "backup %s: %s", j->o->backup,
+				    strerror(errno));
 	return 0;
 }
 
@@ -138,7 +139,7 @@ static void show_times(const struct options *o, const struct cr_capture *c)
 
 int work(const struct options *o, int lifeline, int *code)
 {
-	struct job j = {.o = o, .lifeline = lifeline};
+	struct job j = { .o = o, .lifeline = lifeline };
 	struct cr_capture_options opt = {
 		.scope = o->scope,
 		.target = o->target,
@@ -151,7 +152,7 @@ int work(const struct options *o, int lifeline, int *code)
 	};
 	struct cr_capture *c = NULL;
 	struct cr_writer *w = NULL;
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	int ret;
 
 	clock_gettime(CLOCK_MONOTONIC, &j.begin);

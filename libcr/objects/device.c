@@ -59,8 +59,7 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 	if (file->extra.len == 4)
 		memcpy(&number, file->extra.data, 4);
 	if (file->extra.len != 4 || fstat(fd, &st) ||
-	    !stateless(st.st_mode, st.st_rdev) ||
-	    minor(st.st_rdev) != number) {
+	    !stateless(st.st_mode, st.st_rdev) || minor(st.st_rdev) != number) {
 		close(fd);
 		return cr_error_set(err, -EINVAL,
 				    "%s is not the device that it was",

@@ -19,23 +19,23 @@
 struct cr_object_tree;
 struct cr_object_source {
 	const struct cr_object_tree *tree; /* what else is open where */
-	pid_t pid; /* a process that has it, in the caller's namespace */
-	int32_t vpid; /* the same as the program sees it, for messages */
-	int fd;	   /* its number there */
-	char link[4096];    /* /proc/PID/fd/N */
-	struct stat st;	    /* of /proc/PID/fd/N */
+	pid_t pid;	 /* a process that has it, in the caller's namespace */
+	int32_t vpid;	 /* the same as the program sees it, for messages */
+	int fd;		 /* its number there */
+	char link[4096]; /* /proc/PID/fd/N */
+	struct stat st;	 /* of /proc/PID/fd/N */
 	char fdinfo[16384]; /* /proc/PID/fdinfo/N */
 	int local;	    /* a duplicate in the caller (pidfd_getfd), or -1
 			       before anything is stopped */
-	bool held; /* the process stands still */
+	bool held;	    /* the process stands still */
 };
 
 /*
  * Fills src from /proc, without stopping or opening anything; local is -1.
  * -ENOENT (err untouched) if the descriptor is not there any more.
  */
-int cr_object_source_read(struct cr_object_source *src, pid_t pid,
-			  int32_t vpid, int fd, struct cr_error *err);
+int cr_object_source_read(struct cr_object_source *src, pid_t pid, int32_t vpid,
+			  int fd, struct cr_error *err);
 /* open(2) flags and file position, from fdinfo. */
 uint32_t cr_object_flags(const struct cr_object_source *src);
 int64_t cr_object_offset(const struct cr_object_source *src);
@@ -71,7 +71,8 @@ int cr_object_tree_terminal(const struct cr_object_tree *tree);
 bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino);
 /* Same object, same number, within a kind. */
 uint64_t cr_object_id(const struct stat *st);
-/* The part of file->flags that open(2) and fcntl(2) take when it is reopened. */
+/* The part of file->flags that open(2) and fcntl(2) take when it is reopened.
+ */
 int cr_object_open_flags(const struct cr_file *file);
 
 struct cr_restore_context; /* restore.h */
@@ -87,8 +88,8 @@ struct cr_object_ops {
 	 */
 	int (*check)(const struct cr_object_source *src, struct cr_error *err);
 	/* Fills file beyond what is common (flags, offset, owner, kind). */
-	int (*capture)(const struct cr_object_source *src,
-		       struct cr_file *file, struct cr_error *err);
+	int (*capture)(const struct cr_object_source *src, struct cr_file *file,
+		       struct cr_error *err);
 	/* Before any process is created: is what it needs there? */
 	int (*verify)(const struct cr_image *img, const struct cr_file *file,
 		      struct cr_error *err);

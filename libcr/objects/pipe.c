@@ -27,7 +27,7 @@ static bool is_pipe(const struct cr_object_source *src)
 /* Nobody has the other end: poll(2) says so of any duplicate. */
 static bool abandoned(const struct cr_object_source *src)
 {
-	struct pollfd p = {.events = 0};
+	struct pollfd p = { .events = 0 };
 
 	p.fd = cr_object_dup(src, NULL);
 	if (p.fd < 0)
@@ -65,7 +65,7 @@ static int read_data(const struct cr_object_source *src, int fd,
 		     uint32_t capacity, struct cr_file *file,
 		     struct cr_error *err)
 {
-	int mine[2] = {-1, -1}, avail = 0, ret = 0;
+	int mine[2] = { -1, -1 }, avail = 0, ret = 0;
 	size_t done = 0;
 	char *buf = NULL;
 	ssize_t n;
@@ -177,7 +177,8 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 				   (ssize_t)file->data.len)
 			return cr_error_set(err, -EIO,
 					    "%s: its content could not be "
-					    "put back", file->id.path);
+					    "put back",
+					    file->id.path);
 	}
 	/* A description of its own for each that the program had. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

@@ -44,12 +44,14 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 		return cr_error_set(err, -ENOTSUP,
 				    "%s is a file of /proc about a process, "
 				    "which cannot be saved; close it before "
-				    "the checkpoint", cr_object_label(src));
+				    "the checkpoint",
+				    cr_object_label(src));
 	if (name_removed(src) && src->st.st_nlink)
 		return cr_error_set(err, -ENOTSUP,
 				    "%s lost this name but has another one, "
 				    "which cannot be found out; give it back "
-				    "its name", cr_object_label(src));
+				    "its name",
+				    cr_object_label(src));
 	if (name_removed(src) && src->st.st_size > CONTENT_MAX)
 		return cr_error_set(err, -EFBIG,
 				    "%s has no name any more, and its content "
@@ -179,12 +181,14 @@ static int keep_tail(int fd, const struct cr_file *file, const char *path,
 		goto failed;
 	fprintf(stderr,
 		"%s has grown since the checkpoint; what was added is kept "
-		"in %s\n", path, name);
+		"in %s\n",
+		path, name);
 	return 0;
 failed:
 	return cr_error_set(err, -errno,
 			    "%s has grown since the checkpoint, and what was "
-			    "added cannot be kept: %s", path, strerror(errno));
+			    "added cannot be kept: %s",
+			    path, strerror(errno));
 }
 
 static int open_named(struct cr_restore_context *ctx,
@@ -206,11 +210,11 @@ static int open_named(struct cr_restore_context *ctx,
 		ret = cr_error_set(err, -ESTALE,
 				   "%s is shorter than at the checkpoint "
 				   "(%lld bytes now, %llu then); put it back "
-				   "or use --relocate", path,
-				   (long long)st.st_size,
+				   "or use --relocate",
+				   path, (long long)st.st_size,
 				   (unsigned long long)file->id.size);
-	} else if ((uint64_t)st.st_size > file->id.size &&
-		   access != O_RDONLY && !(file->flags & (O_APPEND | O_PATH))) {
+	} else if ((uint64_t)st.st_size > file->id.size && access != O_RDONLY &&
+		   !(file->flags & (O_APPEND | O_PATH))) {
 		ret = keep_tail(fd, file, path, &st, err);
 	} else {
 		ret = 0;
@@ -257,8 +261,8 @@ static int open_unnamed(struct cr_restore_context *ctx,
 		if (ftruncate(master, (off_t)file->id.size) ||
 		    fchmod(master, file->id.mode & 07777))
 			goto failed;
-		if (cr_restore_remember(ctx, CR_OBJ_REGULAR, file->object_id,
-					0, master)) {
+		if (cr_restore_remember(ctx, CR_OBJ_REGULAR, file->object_id, 0,
+					master)) {
 			errno = ENOMEM;
 			goto failed;
 		}
@@ -286,9 +290,8 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 	if (fd < 0 || file->flags & O_PATH)
 		return fd;
 	if (lseek(fd, file->offset, SEEK_SET) < 0) {
-		cr_error_set(err, -errno, "%s: seek to %lld: %s",
-			     file->id.path, (long long)file->offset,
-			     strerror(errno));
+		cr_error_set(err, -errno, "%s: seek to %lld: %s", file->id.path,
+			     (long long)file->offset, strerror(errno));
 		goto failed;
 	}
 	if (file->extra.len == 1) {
@@ -296,8 +299,8 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		if (flock(fd, how | LOCK_NB)) {
 			cr_error_set(err, -errno,
 				     "%s: its flock(2) lock cannot be taken "
-				     "again: %s", file->id.path,
-				     strerror(errno));
+				     "again: %s",
+				     file->id.path, strerror(errno));
 			goto failed;
 		}
 	}

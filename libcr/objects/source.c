@@ -10,8 +10,8 @@
 
 #include "objects/object.h"
 
-int cr_object_source_read(struct cr_object_source *src, pid_t pid,
-			  int32_t vpid, int fd, struct cr_error *err)
+int cr_object_source_read(struct cr_object_source *src, pid_t pid, int32_t vpid,
+			  int fd, struct cr_error *err)
 {
 	const char *where = "link";
 	char path[64];
@@ -111,8 +111,8 @@ uint64_t cr_object_id(const struct stat *st)
 
 int cr_object_open_flags(const struct cr_file *file)
 {
-	return (int)(file->flags & (O_ACCMODE | O_APPEND | O_NONBLOCK |
-				    O_SYNC | O_DSYNC | O_DIRECT | O_LARGEFILE |
-				    O_NOATIME | O_PATH)) |
+	return (int)(file->flags &
+		     (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC |
+		      O_DIRECT | O_LARGEFILE | O_NOATIME | O_PATH)) |
 	       O_NOCTTY | O_CLOEXEC;
 }

@@ -33,14 +33,14 @@ static uint32_t unix_peer(uint32_t ino)
 		struct nlmsghdr h;
 		struct unix_diag_req r;
 	} req = {
-		.h = {.nlmsg_len = sizeof(req),
-		      .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		      .nlmsg_flags = NLM_F_REQUEST},
-		.r = {.sdiag_family = AF_UNIX,
-		      .udiag_states = ~0U,
-		      .udiag_ino = ino,
-		      .udiag_show = UDIAG_SHOW_PEER,
-		      .udiag_cookie = {~0U, ~0U}},
+		.h = { .nlmsg_len = sizeof(req),
+		       .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		       .nlmsg_flags = NLM_F_REQUEST },
+		.r = { .sdiag_family = AF_UNIX,
+		       .udiag_states = ~0U,
+		       .udiag_ino = ino,
+		       .udiag_show = UDIAG_SHOW_PEER,
+		       .udiag_cookie = { ~0U, ~0U } },
 	};
 	char buf[4096] __attribute__((aligned(8)));
 	struct nlmsghdr *h = (struct nlmsghdr *)buf;

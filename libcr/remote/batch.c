@@ -66,9 +66,9 @@ static int one_by_one(struct cr_task *t, struct cr_remote_call *c, size_t n,
 	int ret = 0;
 
 	for (; n && !ret; n--, c++)
-		ret = cr_remote_syscall(t, &c->ret, c->nr, c->arg[0],
-					c->arg[1], c->arg[2], c->arg[3],
-					c->arg[4], c->arg[5], err);
+		ret = cr_remote_syscall(t, &c->ret, c->nr, c->arg[0], c->arg[1],
+					c->arg[2], c->arg[3], c->arg[4],
+					c->arg[5], err);
 	return ret;
 }
 
@@ -135,6 +135,7 @@ int cr_remote_batch(struct cr_task *t, struct cr_remote_call *calls, size_t n,
 	if (ret)
 		return cr_error_set(err, ret,
 				    "thread %d: system calls could not be "
-				    "made in it: %s", t->tid, strerror(-ret));
+				    "made in it: %s",
+				    t->tid, strerror(-ret));
 	return 0;
 }

@@ -65,7 +65,8 @@ int cr_remote_find_gadget(struct cr_task *t, struct cr_error *err)
 	if (!found)
 		return cr_error_set(err, -ENOENT,
 				    "process %d: no system call instruction "
-				    "found in its memory", t->tgid);
+				    "found in its memory",
+				    t->tgid);
 	t->gadget = found;
 	return 0;
 }
@@ -79,8 +80,8 @@ int cr_remote_block_signals(struct cr_task *t)
 
 	if (t->masked)
 		return 0;
-	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(t->sigmask),
-		   &t->sigmask) < 0 ||
+	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(t->sigmask), &t->sigmask) <
+		    0 ||
 	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(all), &all) < 0)
 		return -errno;
 	t->masked = true;
@@ -160,14 +161,15 @@ static int call_error(const struct cr_task *t, long nr, int ret,
 {
 	return cr_error_set(err, ret,
 			    "thread %d: system call %ld could not be made "
-			    "in it: %s", t->tid, nr, strerror(-ret));
+			    "in it: %s",
+			    t->tid, nr, strerror(-ret));
 }
 
 int cr_remote_syscall(struct cr_task *t, int64_t *ret, long nr, uint64_t a0,
 		      uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
 		      uint64_t a5, struct cr_error *err)
 {
-	const uint64_t args[6] = {a0, a1, a2, a3, a4, a5};
+	const uint64_t args[6] = { a0, a1, a2, a3, a4, a5 };
 	int r;
 
 	r = start_call(t, nr, args);
@@ -203,8 +205,8 @@ static int adopt_child(struct cr_task *t, struct cr_task *child)
 	child->masked = true;
 	child->sigmask = t->sigmask;
 	if (ptrace(PTRACE_GETREGS, child->tid, 0, &child->regs) < 0 ||
-	    ptrace(PTRACE_SETOPTIONS, child->tid, 0,
-		   cr_remote_options(child)) < 0)
+	    ptrace(PTRACE_SETOPTIONS, child->tid, 0, cr_remote_options(child)) <
+		    0)
 		return -errno;
 	return 0;
 }
@@ -212,9 +214,9 @@ static int adopt_child(struct cr_task *t, struct cr_task *child)
 int cr_remote_clone3(struct cr_task *t, const struct clone_args *args,
 		     struct cr_task *child, struct cr_error *err)
 {
-	const long follow = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-			    PTRACE_O_TRACECLONE;
-	uint64_t a[6] = {t->scratch, sizeof(*args), 0, 0, 0, 0};
+	const long follow =
+		PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+	uint64_t a[6] = { t->scratch, sizeof(*args), 0, 0, 0, 0 };
 	bool adopted = false;
 	int64_t result = 0;
 	int r;
@@ -241,8 +243,8 @@ int cr_remote_clone3(struct cr_task *t, const struct clone_args *args,
 	}
 	if (r == 0)
 		r = finish_call(t, &result);
-	if (r == 0 && ptrace(PTRACE_SETOPTIONS, t->tid, 0,
-			     cr_remote_options(t)) < 0)
+	if (r == 0 &&
+	    ptrace(PTRACE_SETOPTIONS, t->tid, 0, cr_remote_options(t)) < 0)
 		r = -errno;
 	if (r == 0 && result < 0)
 		return cr_error_set(err, (int)result, "thread %d: clone3: %s",
@@ -259,7 +261,7 @@ out:
 
 int cr_remote_exit(struct cr_task *t, int status, struct cr_error *err)
 {
-	const uint64_t a[6] = {(uint64_t)status, 0, 0, 0, 0, 0};
+	const uint64_t a[6] = { (uint64_t)status, 0, 0, 0, 0, 0 };
 	int r;
 
 	r = start_call(t, SYS_exit, a);

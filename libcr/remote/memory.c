@@ -66,10 +66,10 @@ static int transfer(pid_t pid, uint64_t addr, void *buf, size_t len, bool wr,
 		return 0;
 	ret = mem_file(pid, addr + done, (char *)buf + done, len - done, wr);
 	if (ret)
-		return cr_error_set(err, ret,
-				    "process %d: %s %zu bytes at 0x%" PRIx64
-				    ": %s", pid, wr ? "write" : "read", len,
-				    addr, strerror(-ret));
+		return cr_error_set(
+			err, ret,
+			"process %d: %s %zu bytes at 0x%" PRIx64 ": %s", pid,
+			wr ? "write" : "read", len, addr, strerror(-ret));
 	return 0;
 }
 

@@ -21,22 +21,22 @@
 
 struct cr_task {
 	pid_t tid, tgid;
-	pid_t tid_in_parent; /* clone3: its id as the parent sees it */
-	bool held;	 /* in a ptrace stop */
-	bool group_stop; /* it was in a job control stop before */
+	pid_t tid_in_parent;	      /* clone3: its id as the parent sees it */
+	bool held;		      /* in a ptrace stop */
+	bool group_stop;	      /* it was in a job control stop before */
 	struct user_regs_struct regs; /* as the program had them */
-	uint64_t gadget; /* address of a "syscall" instruction (in its vdso) */
-	uint64_t scratch;      /* a page mapped in it for arguments, 0: none */
+	uint64_t gadget;  /* address of a "syscall" instruction (in its vdso) */
+	uint64_t scratch; /* a page mapped in it for arguments, 0: none */
 	size_t scratch_size;
 
 	/* libremote only, except for child_exitkill */
 	bool seized, exitkill;
-	int group_signal; /* group_stop: the signal that stopped it */
+	int group_signal;    /* group_stop: the signal that stopped it */
 	bool child_exitkill; /* what it makes by clone3 dies with the tracer */
-	bool called;	  /* has made a call for us: not in a signal stop */
-	bool masked;	  /* all signals blocked by us, sigmask to be put back */
-	uint64_t kept;	  /* signals held back, to be sent again: 1 << signo */
-	uint64_t batch;	  /* cr_remote_enable_batch() */
+	bool called;	     /* has made a call for us: not in a signal stop */
+	bool masked;	/* all signals blocked by us, sigmask to be put back */
+	uint64_t kept;	/* signals held back, to be sent again: 1 << signo */
+	uint64_t batch; /* cr_remote_enable_batch() */
 	size_t batch_size;
 	uint64_t sigmask; /* as the program had it */
 };

@@ -56,8 +56,8 @@ static bool is_poll_array(pid_t pid, uint64_t addr, uint64_t n)
 {
 	char byte;
 
-	return n == 0 || (n <= (1u << 20) &&
-			  !cr_remote_read(pid, addr, &byte, 1, NULL));
+	return n == 0 ||
+	       (n <= (1u << 20) && !cr_remote_read(pid, addr, &byte, 1, NULL));
 }
 
 /*
@@ -90,8 +90,8 @@ static bool may_be(pid_t pid, const struct user_regs_struct *r, uint32_t nr)
 int cr_remote_resolve_restart(pid_t pid, struct user_regs_struct *regs,
 			      struct cr_error *err)
 {
-	static const uint32_t calls[] = {SYS_nanosleep, SYS_clock_nanosleep,
-					 SYS_poll, SYS_futex};
+	static const uint32_t calls[] = { SYS_nanosleep, SYS_clock_nanosleep,
+					  SYS_poll, SYS_futex };
 	uint8_t code[48];
 	uint32_t nr = 0;
 	unsigned int n = 0;
@@ -124,5 +124,6 @@ int cr_remote_resolve_restart(pid_t pid, struct user_regs_struct *regs,
 	return cr_error_set(err, -ENOTSUP,
 			    "process %d: a thread sleeps in a system call "
 			    "that was interrupted before, and which one "
-			    "cannot be told; try again later", pid);
+			    "cannot be told; try again later",
+			    pid);
 }

@@ -23,7 +23,7 @@ static int failed(const struct cr_task *t, const char *what,
 int cr_remote_get_xstate(struct cr_task *t, void **data, size_t *len,
 			 struct cr_error *err)
 {
-	struct iovec iov = {.iov_len = XSTATE_MAX};
+	struct iovec iov = { .iov_len = XSTATE_MAX };
 	int ret;
 
 	iov.iov_base = calloc(1, XSTATE_MAX);
@@ -42,7 +42,7 @@ int cr_remote_get_xstate(struct cr_task *t, void **data, size_t *len,
 int cr_remote_set_xstate(struct cr_task *t, const void *data, size_t len,
 			 struct cr_error *err)
 {
-	struct iovec iov = {(void *)(uintptr_t)data, len};
+	struct iovec iov = { (void *)(uintptr_t)data, len };
 
 	if (ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, &iov) < 0)
 		return failed(t, "setting extended registers", err);

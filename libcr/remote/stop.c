@@ -88,7 +88,7 @@ int cr_remote_interrupt(struct cr_task *t, struct cr_error *err)
 /* waitpid() with a limit: 1 if something happened, 0 if not in time. */
 static int wait_limited(pid_t tid, int *status, unsigned int ms)
 {
-	struct timespec t0, t, nap = {0, 50000};
+	struct timespec t0, t, nap = { 0, 50000 };
 	unsigned int spins = 0;
 	pid_t r;
 
@@ -107,7 +107,8 @@ static int wait_limited(pid_t tid, int *status, unsigned int ms)
 		}
 		clock_gettime(CLOCK_MONOTONIC, &t);
 		if ((t.tv_sec - t0.tv_sec) * 1000 +
-			    (t.tv_nsec - t0.tv_nsec) / 1000000 >= ms)
+			    (t.tv_nsec - t0.tv_nsec) / 1000000 >=
+		    ms)
 			return 0;
 		nanosleep(&nap, NULL);
 		if (nap.tv_nsec < 1000000)
@@ -331,8 +332,8 @@ int cr_remote_release(struct cr_task *t, struct cr_error *err)
 	if (!ret && ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs) < 0)
 		ret = -errno;
 	if (!ret && t->masked &&
-	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->sigmask),
-		   &t->sigmask) < 0)
+	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->sigmask), &t->sigmask) <
+		    0)
 		ret = -errno;
 	if (!ret)
 		send_kept(t);

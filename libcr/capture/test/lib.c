@@ -23,8 +23,7 @@ int lib_setup(void **state)
 	/* a shared mapping of a file with a name until all have it */
 	if (fd < 0 || ftruncate(fd, sizeof(*sh)))
 		return -1;
-	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		  0);
+	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	unlink(path);
 	close(fd);
 	return sh == MAP_FAILED ? -1 : 0;
@@ -33,8 +32,7 @@ int lib_setup(void **state)
 void lib_fail(const char *why)
 {
 	if (!sh->failed)
-		snprintf(sh->why, sizeof(sh->why), "%s (errno %d)", why,
-			 errno);
+		snprintf(sh->why, sizeof(sh->why), "%s (errno %d)", why, errno);
 	sh->failed = 1;
 }
 
@@ -76,7 +74,7 @@ static void report(const char *line, void *arg)
 struct cr_reader *lib_try(const struct cr_capture_options *opt,
 			  struct cr_error *err)
 {
-	const struct cr_writer_options wopt = {.codec = CR_CODEC_NONE};
+	const struct cr_writer_options wopt = { .codec = CR_CODEC_NONE };
 	int fd = memfd_create("image", MFD_CLOEXEC);
 	struct cr_capture *c = NULL;
 	struct cr_reader *r = NULL;
@@ -110,9 +108,10 @@ struct cr_reader *lib_try(const struct cr_capture_options *opt,
 
 struct cr_reader *lib_capture(pid_t pid, int snapshot)
 {
-	const struct cr_capture_options opt = {
-		.scope = CR_SCOPE_TREE, .target = pid, .snapshot = snapshot};
-	struct cr_error err = {0};
+	const struct cr_capture_options opt = { .scope = CR_SCOPE_TREE,
+						.target = pid,
+						.snapshot = snapshot };
+	struct cr_error err = { 0 };
 	struct cr_reader *r = lib_try(&opt, &err);
 
 	if (!r)
@@ -124,7 +123,7 @@ void lib_memory(struct cr_reader *r, uint32_t space, uint64_t addr, void *buf,
 		size_t len)
 {
 	const struct cr_image *img = cr_reader_image(r);
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	const struct cr_run *run;
 	size_t i;
 

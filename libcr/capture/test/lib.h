@@ -28,7 +28,11 @@ pid_t lib_spawn(void (*f)(void));
 void lib_kill(pid_t pid);
 /* The program finds something wrong. */
 void lib_fail(const char *why);
-#define EXPECT(cond) do { if (!(cond)) lib_fail(#cond); } while (0)
+#define EXPECT(cond)                                                           \
+	do {                                                                   \
+		if (!(cond))                                                   \
+			lib_fail(#cond);                                       \
+	} while (0)
 
 /* One capture of a tree, from check to commit; fails the test if it fails. */
 struct cr_reader *lib_capture(pid_t pid, int snapshot);

@@ -35,15 +35,15 @@ static void idle(void)
 static void rich(void)
 {
 	static char altstack[16384];
-	stack_t ss = {.ss_sp = altstack, .ss_size = sizeof(altstack)};
-	struct sigaction sa = {.sa_handler = SIG_IGN, .sa_flags = SA_RESTART};
-	struct itimerval it = {{0, 0}, {1000, 0}};
-	struct itimerspec ts = {{7, 0}, {2000, 0}};
-	struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL,
-			      .sigev_signo = SIGUSR2,
-			      .sigev_value.sival_int = 77};
-	struct rlimit lim = {100, 200};
-	union sigval v = {.sival_int = 5};
+	stack_t ss = { .ss_sp = altstack, .ss_size = sizeof(altstack) };
+	struct sigaction sa = { .sa_handler = SIG_IGN, .sa_flags = SA_RESTART };
+	struct itimerval it = { { 0, 0 }, { 1000, 0 } };
+	struct itimerspec ts = { { 7, 0 }, { 2000, 0 } };
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
+			       .sigev_signo = SIGUSR2,
+			       .sigev_value.sival_int = 77 };
+	struct rlimit lim = { 100, 200 };
+	union sigval v = { .sival_int = 5 };
 	timer_t timer;
 	sigset_t set;
 
@@ -148,7 +148,7 @@ static void *sleeper(void *arg)
 	struct timespec t;
 
 	while (!sh->stop) {
-		t = (struct timespec){0, 2000000};
+		t = (struct timespec){ 0, 2000000 };
 		EXPECT(nanosleep(&t, NULL) == 0);
 	}
 	return NULL;
@@ -212,7 +212,7 @@ static void test_unnoticed_copy(void **state)
 /* Memory that a fork copies, and memory that it does not. */
 static void memories(void)
 {
-	const int advice[] = {MADV_NORMAL, MADV_DONTFORK, MADV_WIPEONFORK};
+	const int advice[] = { MADV_NORMAL, MADV_DONTFORK, MADV_WIPEONFORK };
 	uint64_t *m;
 	int i;
 
@@ -223,8 +223,8 @@ static void memories(void)
 		m[PAGE / 8] = MAGIC + (uint64_t)i;
 		sh->addr[i] = (uintptr_t)m + PAGE;
 	}
-	EXPECT(mprotect((void *)(sh->addr[0] - PAGE), 4 * PAGE,
-			PROT_NONE) == 0);
+	EXPECT(mprotect((void *)(sh->addr[0] - PAGE), 4 * PAGE, PROT_NONE) ==
+	       0);
 	m = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	m[PAGE / 8] = MAGIC + 3;
@@ -399,7 +399,7 @@ static void vforks(void)
 
 		if (pid == 0) {
 			syscall(SYS_nanosleep,
-				&(struct timespec){0, 80000000}, NULL);
+				&(struct timespec){ 0, 80000000 }, NULL);
 			_exit(3);
 		}
 		EXPECT(waitpid(pid, &sh->fd[0], 0) == pid);
@@ -429,9 +429,10 @@ static bool cancel_now(void *arg)
 static void test_cancelled(void **state)
 {
 	pid_t pid = lib_spawn(watchful);
-	const struct cr_capture_options opt = {
-		.scope = CR_SCOPE_TREE, .target = pid, .cancelled = cancel_now};
-	struct cr_error err = {0};
+	const struct cr_capture_options opt = { .scope = CR_SCOPE_TREE,
+						.target = pid,
+						.cancelled = cancel_now };
+	struct cr_error err = { 0 };
 	int before;
 
 	assert_null(lib_try(&opt, &err));
@@ -476,7 +477,7 @@ static void has_device(void)
 static void has_lock(void)
 {
 	char path[] = "/tmp/test-capture-XXXXXX";
-	struct flock l = {.l_type = F_WRLCK};
+	struct flock l = { .l_type = F_WRLCK };
 	int fd = mkstemp(path);
 
 	unlink(path);
@@ -491,20 +492,19 @@ static void test_refusals(void **state)
 		void (*program)(void);
 		const char *text;
 	} cases[] = {
-		{has_socket, "is a socket"},
-		{has_packets, "packet mode"},
-		{has_no_directory, "was removed"},
-		{has_device, "is a device"},
-		{has_lock, "locked by fcntl"},
+		{ has_socket, "is a socket" },
+		{ has_packets, "packet mode" },
+		{ has_no_directory, "was removed" },
+		{ has_device, "is a device" },
+		{ has_lock, "locked by fcntl" },
 	};
-	struct cr_capture_options opt = {.scope = CR_SCOPE_TREE};
+	struct cr_capture_options opt = { .scope = CR_SCOPE_TREE };
 	struct cr_error err;
 	char process[32];
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (cases[i].program == has_device &&
-		    access("/dev/kmsg", R_OK))
+		if (cases[i].program == has_device && access("/dev/kmsg", R_OK))
 			continue;
 		opt.target = lib_spawn(cases[i].program);
 		cr_error_clear(&err);
@@ -520,9 +520,9 @@ static void test_refusals(void **state)
 
 static void test_no_such_process(void **state)
 {
-	const struct cr_capture_options opt = {.scope = CR_SCOPE_TREE,
-					       .target = 0x3ffffffe};
-	struct cr_error err = {0};
+	const struct cr_capture_options opt = { .scope = CR_SCOPE_TREE,
+						.target = 0x3ffffffe };
+	struct cr_error err = { 0 };
 
 	assert_null(lib_try(&opt, &err));
 	assert_int_equal(err.code, -ESRCH);

@@ -25,7 +25,7 @@ static struct {
 	int which, fd;
 } memory[16];
 static int n_memory;
-static int stdio_fds[3] = {0, 1, 2};
+static int stdio_fds[3] = { 0, 1, 2 };
 
 int cr_restore_lookup(struct cr_restore_context *ctx, uint32_t kind,
 		      uint64_t id, int which, int *fd)
@@ -83,7 +83,7 @@ static int teardown(void **state)
 static struct cr_object_source *look(int fd)
 {
 	struct cr_object_source *src = malloc(sizeof(*src));
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 
 	if (cr_object_source_read(src, getpid(), getpid(), fd, &err))
 		fail_msg("%s", err.text);
@@ -104,8 +104,8 @@ static struct cr_file save(int fd, enum cr_object_kind kind)
 {
 	struct cr_object_source *src = look(fd);
 	const struct cr_object_ops *ops;
-	struct cr_error err = {0};
-	struct cr_file f = {0};
+	struct cr_error err = { 0 };
+	struct cr_file f = { 0 };
 
 	ops = cr_object_find(src, &err);
 	if (!ops || (ops->check && ops->check(src, &err)))
@@ -122,7 +122,7 @@ static struct cr_file save(int fd, enum cr_object_kind kind)
 
 static int bring_back(const struct cr_file *f)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	int fd = cr_object_ops_of(f->kind)->restore(NULL, f, &err);
 
 	if (fd < 0)
@@ -132,7 +132,7 @@ static int bring_back(const struct cr_file *f)
 
 static void refused_back(const struct cr_file *f, const char *text)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	int fd = cr_object_ops_of(f->kind)->restore(NULL, f, &err);
 
 	assert_true(fd < 0);
@@ -151,7 +151,7 @@ static void refused(int fd, const char *text)
 {
 	struct cr_object_source *src = look(fd);
 	const struct cr_object_ops *ops;
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 
 	ops = cr_object_find(src, &err);
 	if (ops && ops->check)

@@ -88,7 +88,7 @@ static void wait_asleep(pid_t pid)
 
 static void hold(struct cr_task *t, pid_t pid)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 
 	if (cr_remote_seize(t, pid, false, &err) || cr_remote_stop(t, &err) ||
 	    cr_remote_find_gadget(t, &err))
@@ -98,7 +98,7 @@ static void hold(struct cr_task *t, pid_t pid)
 static int64_t call(struct cr_task *t, long nr, uint64_t a, uint64_t b,
 		    uint64_t c)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	int64_t ret;
 
 	if (cr_remote_syscall(t, &ret, nr, a, b, c, 0, 0, 0, &err))
@@ -108,7 +108,7 @@ static int64_t call(struct cr_task *t, long nr, uint64_t a, uint64_t b,
 
 static void release(struct cr_task *t)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 
 	if (cr_remote_release(t, &err))
 		fail_msg("%s", err.text);
@@ -150,7 +150,7 @@ static void test_call_in_running(void **state)
 
 static void test_read_write(void **state)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	struct cr_task t;
 	pid_t pid = spawn(spin);
 	char in[5000], out[5000];
@@ -161,10 +161,9 @@ static void test_read_write(void **state)
 	assert_int_equal(cr_remote_write(pid, t.scratch, in, sizeof(in), &err),
 			 0);
 	/* unreadable for the program, not for us */
-	assert_int_equal(call(&t, SYS_mprotect, t.scratch, 8192, PROT_NONE),
+	assert_int_equal(call(&t, SYS_mprotect, t.scratch, 8192, PROT_NONE), 0);
+	assert_int_equal(cr_remote_read(pid, t.scratch, out, sizeof(out), &err),
 			 0);
-	assert_int_equal(cr_remote_read(pid, t.scratch, out, sizeof(out),
-					&err), 0);
 	assert_memory_equal(in, out, sizeof(in));
 	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
 	assert_int_not_equal(cr_remote_read(pid, 0, out, 8, &err), 0);
@@ -177,7 +176,7 @@ static void test_read_write(void **state)
 
 static void call_nanosleep(void)
 {
-	struct timespec t = {0, NAP_S * 1e9};
+	struct timespec t = { 0, NAP_S * 1e9 };
 
 	sh->result = nanosleep(&t, NULL);
 }
@@ -189,7 +188,7 @@ static void call_poll(void)
 
 static void call_futex(void)
 {
-	struct timespec t = {0, NAP_S * 1e9};
+	struct timespec t = { 0, NAP_S * 1e9 };
 
 	sh->result = syscall(SYS_futex, &sh->futex, FUTEX_WAIT, 0, &t, 0, 0);
 	sh->result = sh->result == -1 && errno == ETIMEDOUT ? 0 : -1;
@@ -197,7 +196,7 @@ static void call_futex(void)
 
 static void call_select(void)
 {
-	struct timeval t = {0, NAP_S * 1e6};
+	struct timeval t = { 0, NAP_S * 1e6 };
 
 	sh->result = select(0, NULL, NULL, NULL, &t);
 }
@@ -211,7 +210,7 @@ static void call_epoll(void)
 
 static void call_sigtimedwait(void)
 {
-	struct timespec t = {0, NAP_S * 1e9};
+	struct timespec t = { 0, NAP_S * 1e9 };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -221,11 +220,12 @@ static void call_sigtimedwait(void)
 	sh->result = sh->result == -1 && errno == EAGAIN ? 0 : -1;
 }
 
-static void (*const sleepers[])(void) = {call_nanosleep, call_poll,
-					 call_futex,	 call_select,
-					 call_epoll,	 call_sigtimedwait};
-static const char *const sleeper_names[] = {
-	"nanosleep", "poll", "futex", "select", "epoll_wait", "sigtimedwait"};
+static void (*const sleepers[])(void) = { call_nanosleep, call_poll,
+					  call_futex,	  call_select,
+					  call_epoll,	  call_sigtimedwait };
+static const char *const sleeper_names[] = { "nanosleep",  "poll",
+					     "futex",	   "select",
+					     "epoll_wait", "sigtimedwait" };
 /* those whose time-out starts again when they are interrupted */
 #define FIRST_RELATIVE 4
 
@@ -261,8 +261,7 @@ static void test_sleeps(void **state)
 		waitpid(pid, &status, 0);
 		if (!WIFEXITED(status) || sh->result)
 			fail_msg("%s: result %d errno %d",
-				 sleeper_names[sleeper], sh->result,
-				 sh->error);
+				 sleeper_names[sleeper], sh->result, sh->error);
 		assert_true(sh->took >= NAP_S - 0.01);
 		if (sleeper < FIRST_RELATIVE)
 			assert_true(sh->took < NAP_S + 0.4);
@@ -312,8 +311,8 @@ static void on_signal(int signo, siginfo_t *info, void *uc)
 
 static void pause_with_handler(void)
 {
-	struct sigaction sa = {.sa_sigaction = on_signal,
-			       .sa_flags = SA_SIGINFO};
+	struct sigaction sa = { .sa_sigaction = on_signal,
+				.sa_flags = SA_SIGINFO };
 	sigset_t none;
 
 	sigaction(SIGUSR1, &sa, NULL);
@@ -327,8 +326,8 @@ static void pause_with_handler(void)
 
 static void test_signals_while_held(void **state)
 {
-	union sigval v = {.sival_int = 41};
-	struct cr_error err = {0};
+	union sigval v = { .sival_int = 41 };
+	struct cr_error err = { 0 };
 	struct cr_task t;
 	void *infos;
 	size_t n;
@@ -357,8 +356,8 @@ static void test_signals_while_held(void **state)
 /* Signals at any moment around stops: every one must be counted. */
 static void count_signals(void)
 {
-	struct sigaction sa = {.sa_sigaction = on_signal,
-			       .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigaction sa = { .sa_sigaction = on_signal,
+				.sa_flags = SA_SIGINFO | SA_RESTART };
 
 	sigaction(SIGRTMIN, &sa, NULL);
 	sh->ready = 1;
@@ -368,7 +367,7 @@ static void count_signals(void)
 
 static void test_no_signal_lost(void **state)
 {
-	union sigval v = {0};
+	union sigval v = { 0 };
 	struct cr_task t;
 	int i, status;
 	pid_t pid = spawn(count_signals);
@@ -426,8 +425,8 @@ static void test_stop_signal_while_held(void **state)
 
 static void test_clone3(void **state)
 {
-	struct cr_error err = {0};
-	struct clone_args args = {.exit_signal = 0};
+	struct cr_error err = { 0 };
+	struct clone_args args = { .exit_signal = 0 };
 	struct cr_task t, child;
 	int64_t ret;
 	int status;
@@ -443,10 +442,12 @@ static void test_clone3(void **state)
 	assert_int_equal(cr_remote_exit(&child, 5, &err), 0);
 	assert_int_equal(cr_remote_syscall(&t, &ret, SYS_wait4,
 					   (uint64_t)child.tid, t.scratch,
-					   __WALL, 0, 0, 0, &err), 0);
+					   __WALL, 0, 0, 0, &err),
+			 0);
 	assert_int_equal(ret, child.tid);
-	assert_int_equal(cr_remote_read(pid, t.scratch, &status,
-					sizeof(status), &err), 0);
+	assert_int_equal(
+		cr_remote_read(pid, t.scratch, &status, sizeof(status), &err),
+		0);
 	assert_int_equal(WEXITSTATUS(status), 5);
 	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
 	release(&t);
@@ -458,8 +459,8 @@ static void test_clone3(void **state)
 
 static void batch(bool enable)
 {
-	struct cr_remote_call c[20] = {{0}};
-	struct cr_error err = {0};
+	struct cr_remote_call c[20] = { { 0 } };
+	struct cr_error err = { 0 };
 	struct cr_task t;
 	pid_t pid = spawn(spin);
 	int i, k;
@@ -472,7 +473,8 @@ static void batch(bool enable)
 		for (i = 0; i < 20; i++)
 			c[i] = (struct cr_remote_call){
 				.nr = i % 2 ? SYS_dup2 : SYS_getpid,
-				.arg = {9999, 5}};
+				.arg = { 9999, 5 }
+			};
 		if (cr_remote_batch(&t, c, 20, &err))
 			fail_msg("%s", err.text);
 		for (i = 0; i < 20; i++)
@@ -501,8 +503,8 @@ static void test_batch(void **state)
 /* The breakpoint at the end of a batch is none of the program's business. */
 static void catch_trap(void)
 {
-	struct sigaction sa = {.sa_sigaction = on_signal,
-			       .sa_flags = SA_SIGINFO};
+	struct sigaction sa = { .sa_sigaction = on_signal,
+				.sa_flags = SA_SIGINFO };
 	sigset_t set;
 
 	sigaction(SIGTRAP, &sa, NULL);
@@ -520,15 +522,16 @@ static void catch_trap(void)
 
 static void test_batch_and_sigtrap(void **state)
 {
-	struct cr_remote_call c[2] = {{.nr = SYS_getpid}, {.nr = SYS_getpid}};
-	struct cr_error err = {0};
+	struct cr_remote_call c[2] = { { .nr = SYS_getpid },
+				       { .nr = SYS_getpid } };
+	struct cr_error err = { 0 };
 	struct cr_task t;
 	pid_t pid = spawn(catch_trap);
 
 	hold(&t, pid);
 	assert_int_equal(cr_remote_map_scratch(&t, 8192, &err), 0);
-	assert_int_equal(cr_remote_enable_batch(&t, t.scratch + 4096, 4096,
-						&err), 0);
+	assert_int_equal(
+		cr_remote_enable_batch(&t, t.scratch + 4096, 4096, &err), 0);
 	assert_int_equal(cr_remote_batch(&t, c, 2, &err), 0);
 	assert_int_equal(c[1].ret, pid);
 	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
@@ -540,7 +543,7 @@ static void test_batch_and_sigtrap(void **state)
 
 static void test_state(void **state)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	struct cr_task t;
 	void *x1, *x2;
 	size_t n1, n2;
@@ -566,7 +569,7 @@ static void test_state(void **state)
 
 static void test_gone(void **state)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	struct cr_task t;
 	pid_t pid = spawn(spin);
 
@@ -581,8 +584,9 @@ static void test_gone(void **state)
 
 static void test_regs_for_restart(void **state)
 {
-	struct user_regs_struct r = {.rip = 0x1002, .rax = -512UL,
-				     .orig_rax = SYS_read};
+	struct user_regs_struct r = { .rip = 0x1002,
+				      .rax = -512UL,
+				      .orig_rax = SYS_read };
 
 	/* the kernel does the rest, and knows of pending signals */
 	cr_remote_regs_for_restart(&r);
@@ -595,8 +599,9 @@ static void test_regs_for_restart(void **state)
 	cr_remote_regs_for_restart(&r);
 	assert_int_equal(r.rax, -514);
 	assert_int_equal(r.orig_rax, SYS_nanosleep);
-	r = (struct user_regs_struct){.rip = 0x1002, .rax = 5,
-				      .orig_rax = SYS_read};
+	r = (struct user_regs_struct){ .rip = 0x1002,
+				       .rax = 5,
+				       .orig_rax = SYS_read };
 	cr_remote_regs_for_restart(&r);
 	assert_int_equal(r.rip, 0x1002);
 	assert_int_equal(r.rax, 5);
@@ -606,7 +611,7 @@ static void test_regs_for_restart(void **state)
 /* Interrupted twice in one sleep: the call is known all the same. */
 static void test_resolve_restart(void **state)
 {
-	struct cr_error err = {0};
+	struct cr_error err = { 0 };
 	struct cr_task t;
 	int i, status;
 	pid_t pid;
