@@ -160,7 +160,7 @@ _compile() {
 	local cc=$1 out=$2 src=$3
 	shift 3
 	need "$cc"
-	"$cc" -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -pthread \
+	"$cc" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall -pthread \
 		-I"$CR_PREFIX/include" -L"$CR_PREFIX/lib" \
 		-o "$out" -x c "$src" -x none "$@"
 }
