@@ -102,77 +102,104 @@ void cr_mpi_helper_give(void);
 void cr_mpi_helper_reset(void); /* in a restored process */
 void cr_mpi_fork_child(void);
 
-static inline __attribute__((always_inline)) void cr_mpi_enter(int class)
+/*
+ * The calling thread, as an address: what is looked at after the way back
+ * need not wait for the new FS base.
+ */
+static inline __attribute__((always_inline)) struct cr_mpi_thread *
+cr_mpi_me(void)
 {
-	if (__builtin_expect(!cr_mpi_self.ready, 0)) {
+	struct cr_mpi_thread *me = &cr_mpi_self;
+
+	__asm__ volatile("" : "+r"(me));
+	return me;
+}
+
+static inline __attribute__((always_inline)) void
+cr_mpi_enter_as(struct cr_mpi_thread *me, int class)
+{
+	if (__builtin_expect(!me->ready, 0)) {
 		cr_mpi_enter_other(class);
 		return;
 	}
-	cr_mpi_self.class = class;
-	cr_mpi_self.state = CR_MPI_INSIDE;
+	me->class = class;
+	me->state = CR_MPI_INSIDE;
 	cr_mpi_barrier();
 	if (__builtin_expect(cr_mpi_closed, 0))
 		cr_mpi_hold(class, NULL);
 }
 
-static inline __attribute__((always_inline)) void cr_mpi_leave(void)
+static inline __attribute__((always_inline)) void
+cr_mpi_leave_as(struct cr_mpi_thread *me)
 {
 	cr_mpi_barrier();
-	if (__builtin_expect(!cr_mpi_self.ready, 0))
+	if (__builtin_expect(!me->ready, 0))
 		cr_mpi_leave_other();
 	else
-		cr_mpi_self.state = CR_MPI_OUTSIDE;
+		me->state = CR_MPI_OUTSIDE;
+}
+
+static inline __attribute__((always_inline)) void cr_mpi_enter(int class)
+{
+	cr_mpi_enter_as(&cr_mpi_self, class);
+}
+
+static inline __attribute__((always_inline)) void cr_mpi_leave(void)
+{
+	cr_mpi_leave_as(&cr_mpi_self);
 }
 
 static inline __attribute__((always_inline)) void
-cr_mpi_enter_blocking(int class, struct cr_mpi_comm *comm)
+cr_mpi_enter_blocking(struct cr_mpi_thread *me, int class,
+		      struct cr_mpi_comm *comm)
 {
-	if (__builtin_expect(!cr_mpi_self.ready, 0)) {
+	if (__builtin_expect(!me->ready, 0)) {
 		cr_mpi_enter_other(class);
 		return;
 	}
-	cr_mpi_self.class = class;
-	cr_mpi_self.comm = comm;
-	cr_mpi_self.state = CR_MPI_INSIDE;
-	cr_mpi_self.slot->active = 1;
+	me->class = class;
+	me->comm = comm;
+	me->state = CR_MPI_INSIDE;
+	me->slot->active = 1;
 	cr_mpi_barrier();
 	if (__builtin_expect(cr_mpi_closed, 0))
 		cr_mpi_hold(class, comm);
 }
 
 /* Back from the lower half; nothing counts before this. */
-static inline __attribute__((always_inline)) void cr_mpi_pass_gate(void)
+static inline __attribute__((always_inline)) void
+cr_mpi_pass_gate(struct cr_mpi_thread *me)
 {
-	if (__builtin_expect(!cr_mpi_self.ready, 0))
+	if (__builtin_expect(!me->ready, 0))
 		return;
-	cr_mpi_self.state = CR_MPI_LEAVING;
+	me->state = CR_MPI_LEAVING;
 	cr_mpi_barrier();
 	if (__builtin_expect(cr_mpi_gate, 0))
 		cr_mpi_park();
 }
 
-static inline __attribute__((always_inline)) void cr_mpi_leave_blocking(void)
+static inline __attribute__((always_inline)) void
+cr_mpi_leave_blocking(struct cr_mpi_thread *me)
 {
 	cr_mpi_barrier();
-	if (__builtin_expect(!cr_mpi_self.ready, 0)) {
+	if (__builtin_expect(!me->ready, 0)) {
 		cr_mpi_leave_other();
 		return;
 	}
-	cr_mpi_self.slot->active = 0;
+	me->slot->active = 0;
 	cr_mpi_barrier();
-	cr_mpi_self.state = CR_MPI_OUTSIDE;
+	me->state = CR_MPI_OUTSIDE;
 }
 
 /*
  * Fills the slot; comes back here at a restart.  A macro, since the frame
  * that calls cr_lower_save() must not return before the call is done.
  */
-#define CR_MPI_SAVE()                                                \
+#define CR_MPI_SAVE(me)                                              \
 	do {                                                         \
-		if (__builtin_expect(!cr_mpi_self.ready, 0))         \
+		if (__builtin_expect(!(me)->ready, 0))               \
 			cr_mpi_prepare();                            \
-		if (cr_mpi_self.ready &&                             \
-		    cr_lower_save(cr_mpi_self.slot))                 \
+		if ((me)->ready && cr_lower_save((me)->slot))        \
 			cr_mpi_rolled_back();                        \
 	} while (0)
 
@@ -183,11 +210,12 @@ static inline __attribute__((always_inline)) void cr_mpi_leave_blocking(void)
  */
 #define CR_MPI_CALL(class, translate, result, call, commit) \
 	do {                                                \
-		cr_mpi_enter(class);                        \
+		struct cr_mpi_thread *me_ = cr_mpi_me();    \
+		cr_mpi_enter_as(me_, class);                \
 		translate                                   \
 		(result) = CR_LOWER(call);                  \
 		commit                                      \
-		cr_mpi_leave();                             \
+		cr_mpi_leave_as(me_);                       \
 	} while (0)
 #define CR_MPI_LOCAL(translate, result, call) \
 	CR_MPI_CALL(CR_MPI_CLASS_LOCAL, translate, result, call, )
@@ -199,13 +227,14 @@ static inline __attribute__((always_inline)) void cr_mpi_leave_blocking(void)
  */
 #define CR_MPI_BLOCKING(class, comm, translate, result, call, commit) \
 	do {                                                          \
-		CR_MPI_SAVE();                                        \
-		cr_mpi_enter_blocking(class, comm);                   \
+		struct cr_mpi_thread *me_ = cr_mpi_me();              \
+		CR_MPI_SAVE(me_);                                     \
+		cr_mpi_enter_blocking(me_, class, comm);              \
 		translate                                             \
 		(result) = CR_LOWER(call);                            \
-		cr_mpi_pass_gate();                                   \
+		cr_mpi_pass_gate(me_);                                \
 		commit                                                \
-		cr_mpi_leave_blocking();                              \
+		cr_mpi_leave_blocking(me_);                           \
 	} while (0)
 
 #endif

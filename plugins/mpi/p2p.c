@@ -13,15 +13,16 @@
 	{                                                                    \
 		MPI_Datatype lt;                                             \
 		MPI_Comm lc;                                                 \
+		struct cr_mpi_thread *me = cr_mpi_me();                      \
 		int r;                                                       \
                                                                              \
-		cr_mpi_enter(CR_MPI_CLASS_SEND);                             \
+		cr_mpi_enter_as(me, CR_MPI_CLASS_SEND);                      \
 		lt = cr_mpi_lower_type(type);                                \
 		lc = cr_mpi_lower_comm(comm);                                \
 		r = CR_LOWER(cr_mpi_low.Name(buf, count, lt, dest, tag, lc)); \
 		if (r == MPI_SUCCESS)                                        \
 			cr_mpi_count(cr_mpi_sent, comm, dest);               \
-		cr_mpi_leave();                                              \
+		cr_mpi_leave_as(me);                                         \
 		return r;                                                    \
 	}                                                                    \
 	int PMPI_##Name(const void *buf, int count, MPI_Datatype type,       \
@@ -42,9 +43,10 @@ SEND(Rsend);
 		MPI_Datatype lt;                                             \
 		MPI_Comm lc;                                                 \
 		MPI_Request lr = NULL;                                       \
+		struct cr_mpi_thread *me = cr_mpi_me();                      \
 		int r;                                                       \
                                                                              \
-		cr_mpi_enter(CR_MPI_CLASS_SEND);                             \
+		cr_mpi_enter_as(me, CR_MPI_CLASS_SEND);                      \
 		lt = cr_mpi_lower_type(type);                                \
 		lc = cr_mpi_lower_comm(comm);                                \
 		r = CR_LOWER(cr_mpi_low.Name(buf, count, lt, dest, tag, lc,  \
@@ -56,7 +58,7 @@ SEND(Rsend);
 			v->o.head.lower = lr;                                \
 			*request = (MPI_Request)v;                           \
 		}                                                            \
-		cr_mpi_leave();                                              \
+		cr_mpi_leave_as(me);                                         \
 		return r;                                                    \
 	}                                                                    \
 	int PMPI_##Name(const void *buf, int count, MPI_Datatype type,       \
@@ -120,6 +122,7 @@ CR_MPI_ALIAS(Irecv, (void *buf, int count, MPI_Datatype type, int source,
 int MPI_Recv(void *buf, int count, MPI_Datatype type, int source, int tag,
 	     MPI_Comm comm, MPI_Status *status)
 {
+	struct cr_mpi_thread *me;
 	struct cr_mpi_drained *m = NULL;
 	MPI_Status own, *s = status == MPI_STATUS_IGNORE ? &own : status;
 	MPI_Datatype lt;
@@ -137,31 +140,32 @@ int MPI_Recv(void *buf, int count, MPI_Datatype type, int source, int tag,
 		return r == MPI_SUCCESS ? PMPI_Wait(&request, status) : r;
 	}
 	error = s->MPI_ERROR;
-	CR_MPI_SAVE();
+	me = cr_mpi_me();
+	CR_MPI_SAVE(me);
 again:
 	m = NULL;
-	cr_mpi_enter_blocking(CR_MPI_CLASS_RECV, NULL);
+	cr_mpi_enter_blocking(me, CR_MPI_CLASS_RECV, NULL);
 	if (__builtin_expect(cr_mpi_n_drained, 0)) {
 		r = cr_mpi_drained_take(source, tag, comm, &m);
 		if (r < 0) {
-			cr_mpi_leave_blocking();
+			cr_mpi_leave_blocking(me);
 			goto again;
 		}
 	}
 	if (__builtin_expect(m != NULL, 0)) {
 		r = cr_mpi_drained_deliver(m, buf, count, type, s);
-		cr_mpi_pass_gate();
+		cr_mpi_pass_gate(me);
 	} else {
 		lt = cr_mpi_lower_type(type);
 		lc = cr_mpi_lower_comm(comm);
 		s->MPI_SOURCE = MPI_PROC_NULL;
 		r = CR_LOWER(cr_mpi_low.Recv(buf, count, lt, source, tag, lc,
 					     s));
-		cr_mpi_pass_gate();
+		cr_mpi_pass_gate(me);
 		cr_mpi_count(cr_mpi_received, comm, s->MPI_SOURCE);
 	}
 	s->MPI_ERROR = error; /* single calls leave it alone */
-	cr_mpi_leave_blocking();
+	cr_mpi_leave_blocking(me);
 	return r;
 }
 CR_MPI_ALIAS(Recv, (void *buf, int count, MPI_Datatype type, int source,

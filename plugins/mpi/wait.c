@@ -24,6 +24,7 @@ static int take_done(MPI_Request *request, MPI_Status *status)
 
 int MPI_Wait(MPI_Request *request, MPI_Status *status)
 {
+	struct cr_mpi_thread *me;
 	struct cr_mpi_request *v;
 	MPI_Status own, *s;
 	MPI_Request l;
@@ -37,22 +38,23 @@ int MPI_Wait(MPI_Request *request, MPI_Status *status)
 		} while (r == MPI_SUCCESS && !flag);
 		return r;
 	}
-	CR_MPI_SAVE();
-	cr_mpi_enter_blocking(CR_MPI_CLASS_RECV, NULL);
+	me = cr_mpi_me();
+	CR_MPI_SAVE(me);
+	cr_mpi_enter_blocking(me, CR_MPI_CLASS_RECV, NULL);
 	v = cr_mpi_request_of(*request);
 	if (__builtin_expect(v->done, 0)) {
-		cr_mpi_pass_gate();
+		cr_mpi_pass_gate(me);
 		r = take_done(request, status);
-		cr_mpi_leave_blocking();
+		cr_mpi_leave_blocking(me);
 		return r;
 	}
 	s = status == MPI_STATUS_IGNORE && v->need_status ? &own : status;
 	l = v->o.head.lower;
 	r = CR_LOWER(cr_mpi_low.Wait(&l, s));
-	cr_mpi_pass_gate();
+	cr_mpi_pass_gate(me);
 	if (l != v->o.head.lower || cr_mpi_persistent(v))
 		cr_mpi_request_finish(request, s);
-	cr_mpi_leave_blocking();
+	cr_mpi_leave_blocking(me);
 	return r;
 }
 CR_MPI_ALIAS(Wait, (MPI_Request * request, MPI_Status *status));
@@ -116,6 +118,7 @@ static int first_done(struct cr_mpi_set *s)
 
 int MPI_Waitany(int n, MPI_Request requests[], int *index, MPI_Status *status)
 {
+	struct cr_mpi_thread *me;
 	struct cr_mpi_set s;
 	MPI_Status st;
 	int r, i = MPI_UNDEFINED;
@@ -129,16 +132,17 @@ int MPI_Waitany(int n, MPI_Request requests[], int *index, MPI_Status *status)
 		return r;
 	}
 	cr_mpi_set_begin(&s, n, requests, MPI_STATUSES_IGNORE, false);
-	CR_MPI_SAVE();
-	cr_mpi_enter_blocking(CR_MPI_CLASS_RECV, NULL);
+	me = cr_mpi_me();
+	CR_MPI_SAVE(me);
+	cr_mpi_enter_blocking(me, CR_MPI_CLASS_RECV, NULL);
 	cr_mpi_set_fill(&s);
 	if (s.n_done) {
-		cr_mpi_pass_gate();
+		cr_mpi_pass_gate(me);
 		i = first_done(&s);
 		r = take_done(&requests[i], status);
 	} else {
 		r = CR_LOWER(cr_mpi_low.Waitany(n, s.lower, &i, &st));
-		cr_mpi_pass_gate();
+		cr_mpi_pass_gate(me);
 		if (status != MPI_STATUS_IGNORE) {
 			st.MPI_ERROR = status->MPI_ERROR;
 			*status = st;
@@ -146,7 +150,7 @@ int MPI_Waitany(int n, MPI_Request requests[], int *index, MPI_Status *status)
 		if (i >= 0 && i < s.n)
 			cr_mpi_set_finish(&s, i, &st);
 	}
-	cr_mpi_leave_blocking();
+	cr_mpi_leave_blocking(me);
 	cr_mpi_set_end(&s);
 	*index = i;
 	return r;
@@ -178,6 +182,7 @@ static int finish_some(struct cr_mpi_set *s, int r, int *outcount,
 int MPI_Waitsome(int n, MPI_Request requests[], int *outcount, int indices[],
 		 MPI_Status statuses[])
 {
+	struct cr_mpi_thread *me;
 	struct cr_mpi_set s;
 	int r;
 
@@ -189,8 +194,9 @@ int MPI_Waitsome(int n, MPI_Request requests[], int *outcount, int indices[],
 		return r;
 	}
 	cr_mpi_set_begin(&s, n, requests, statuses, true);
-	CR_MPI_SAVE();
-	cr_mpi_enter_blocking(CR_MPI_CLASS_RECV, NULL);
+	me = cr_mpi_me();
+	CR_MPI_SAVE(me);
+	cr_mpi_enter_blocking(me, CR_MPI_CLASS_RECV, NULL);
 	cr_mpi_set_fill(&s);
 	if (s.n_done)
 		r = CR_LOWER(cr_mpi_low.Testsome(n, s.lower, outcount, indices,
@@ -198,9 +204,9 @@ int MPI_Waitsome(int n, MPI_Request requests[], int *outcount, int indices[],
 	else
 		r = CR_LOWER(cr_mpi_low.Waitsome(n, s.lower, outcount, indices,
 						 s.statuses));
-	cr_mpi_pass_gate();
+	cr_mpi_pass_gate(me);
 	r = finish_some(&s, r, outcount, indices);
-	cr_mpi_leave_blocking();
+	cr_mpi_leave_blocking(me);
 	cr_mpi_set_end(&s);
 	return r;
 }
