@@ -50,8 +50,7 @@ static int exit_status(int status)
 {
 	if (status == -1)
 		return CR_RESTART_FAILED;
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-				   128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int fail(const struct cr_restart_options *o, const char *cmd,
@@ -131,8 +130,9 @@ int main(int argc, char **argv)
 
 	ret = cr_restart_parse(&o, argc, argv);
 	if (ret >= 0)
-		return ret == CR_RESTART_FAILED && o.on_args ?
-			       exit_status(system(o.on_args)) : ret;
+		return ret == CR_RESTART_FAILED && o.on_args
+			       ? exit_status(system(o.on_args))
+			       : ret;
 	if (open_image(&o, &r, path, &err) < 0) {
 		cr_reader_destroy(r);
 		return fail(&o, command_for(&o, err.code), &err);

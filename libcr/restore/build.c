@@ -110,15 +110,15 @@ static int seal(struct cr_restore_context *ctx, struct cr_stub *s,
 	if (cr_remote_find_gadget(t, NULL) < 0)
 		t->gadget = ctx->bench.code; /* it need not come back */
 	if (mm->dumpable <= 1)
-		ret = cr_stub_call(t, "dumpable", SYS_prctl,
-				   (uint64_t[6]){ PR_SET_DUMPABLE,
-						  mm->dumpable }, err);
+		ret = cr_stub_call(
+			t, "dumpable", SYS_prctl,
+			(uint64_t[6]){ PR_SET_DUMPABLE, mm->dumpable }, err);
 	if (ret >= 0)
-		ret = cr_stub_call(t, "unmapping the bench", SYS_munmap,
-				   (uint64_t[6]){ ctx->bench.start,
-						  ctx->bench.end -
-							  ctx->bench.start },
-				   err);
+		ret = cr_stub_call(
+			t, "unmapping the bench", SYS_munmap,
+			(uint64_t[6]){ ctx->bench.start,
+				       ctx->bench.end - ctx->bench.start },
+			err);
 	return ret < 0 ? (int)ret : 0;
 }
 

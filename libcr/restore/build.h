@@ -32,7 +32,7 @@ struct cr_vdso {
 	struct {
 		uint64_t start, end;
 	} piece[CR_VDSO_PIECES];
-	unsigned int n;	     /* 0: it has none */
+	unsigned int n;		 /* 0: it has none */
 	uint64_t code, code_end; /* the [vdso] among them */
 };
 
@@ -135,7 +135,8 @@ int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
 		   struct cr_error *err);
 
-/* process.c, limits.c, creds.c, thread.c, pending.c, timer.c: of existing stubs */
+/* process.c, limits.c, creds.c, thread.c, pending.c, timer.c: of existing stubs
+ */
 int cr_process_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		       struct cr_error *err);
 int cr_creds_restore(struct cr_restore_context *ctx, struct cr_stub *s,

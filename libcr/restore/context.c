@@ -100,7 +100,8 @@ int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
 			return cr_error_set(err, -errno,
 					    "no descriptor number is left for "
 					    "the restart itself (see ulimit "
-					    "-n): %s", strerror(errno));
+					    "-n): %s",
+					    strerror(errno));
 		if (!cr_context_fd_wanted(ctx, to))
 			break;
 		close(to);

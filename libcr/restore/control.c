@@ -38,12 +38,11 @@ static int give_environment(struct cr_restore_context *ctx, struct cr_stub *s,
 		memcpy(all + at, env[i], n);
 		at += n;
 	}
-	addr = cr_stub_call(&s->tasks[0], "memory for the environment",
-			    SYS_mmap,
-			    (uint64_t[6]){ 0, len ? len : 1,
-					   PROT_READ | PROT_WRITE,
-					   MAP_PRIVATE | MAP_ANONYMOUS,
-					   (uint64_t)-1, 0 }, err);
+	addr = cr_stub_call(
+		&s->tasks[0], "memory for the environment", SYS_mmap,
+		(uint64_t[6]){ 0, len ? len : 1, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 },
+		err);
 	ret = addr < 0 ? (int)addr : 0;
 	at = (uint64_t)addr;
 	if (!ret)

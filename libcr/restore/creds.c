@@ -65,8 +65,8 @@ static int restore_groups(struct cr_restore_context *ctx, struct cr_task *t,
 
 	if (same_groups(p))
 		return 0;
-	at = cr_stub_put(ctx, t, 0, p->groups,
-			 p->n_groups * sizeof(*p->groups), err);
+	at = cr_stub_put(ctx, t, 0, p->groups, p->n_groups * sizeof(*p->groups),
+			 err);
 	if (!at)
 		return err->code;
 	r = cr_stub_try(t, &ret, SYS_setgroups,
@@ -102,7 +102,8 @@ static int restore_ids(struct cr_task *t, const struct cr_process *p,
 		if (!ret)
 			ret = call(t, "user ids", SYS_setresuid,
 				   (uint64_t[6]){ p->uid[0], p->uid[1],
-						  p->uid[2] }, err);
+						  p->uid[2] },
+				   err);
 		if (!ret)
 			ret = call(t, "keeping capabilities", SYS_prctl,
 				   (uint64_t[6]){ PR_SET_KEEPCAPS, 0 }, err);
@@ -163,7 +164,8 @@ static int set_caps(struct cr_restore_context *ctx, struct cr_task *t,
 			ret = call(t, "ambient capabilities", SYS_prctl,
 				   (uint64_t[6]){ PR_CAP_AMBIENT,
 						  PR_CAP_AMBIENT_RAISE,
-						  (uint64_t)c }, err);
+						  (uint64_t)c },
+				   err);
 	return ret;
 }
 

@@ -41,8 +41,8 @@ static int mapped_mode(const struct cr_image *img, uint32_t file, bool *used)
 				continue;
 			*used = true;
 			shared |= a->kind == CR_AREA_FILE_SHARED;
-			written |= a->kind == CR_AREA_FILE_SHARED &&
-				   (a->prot & 2);
+			written |=
+				a->kind == CR_AREA_FILE_SHARED && (a->prot & 2);
 		}
 	}
 	return written ? O_RDWR : shared ? -O_RDWR : O_RDONLY;
@@ -101,8 +101,9 @@ int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err)
 		if (ret < 0)
 			return cr_error_set(err, ret, "%s%s%s: %s", ops->name,
 					    img->files[i].id.path ? " " : "",
-					    img->files[i].id.path ?
-						    img->files[i].id.path : "",
+					    img->files[i].id.path
+						    ? img->files[i].id.path
+						    : "",
 					    strerror(-ret));
 		/*
 		 * A number of its own: objects may hand out what they
@@ -135,12 +136,12 @@ int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
 	for (size_t i = 0; i < s->p->n_fds; i++) {
 		const struct cr_fd *fd = &s->p->fds[i];
 
-		ret = cr_stub_call(t, "placing a descriptor", SYS_dup3,
-				   (uint64_t[6]){
-					   (uint64_t)ctx->file_fd[fd->file],
-					   (uint64_t)fd->fd,
-					   fd->cloexec ? O_CLOEXEC : 0 },
-				   err);
+		ret = cr_stub_call(
+			t, "placing a descriptor", SYS_dup3,
+			(uint64_t[6]){ (uint64_t)ctx->file_fd[fd->file],
+				       (uint64_t)fd->fd,
+				       fd->cloexec ? O_CLOEXEC : 0 },
+			err);
 		if (ret < 0)
 			return (int)ret;
 	}

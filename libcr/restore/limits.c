@@ -17,8 +17,8 @@ int cr_limits_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	struct cr_task *t = &s->tasks[0];
 
 	for (int i = 0; i < CR_NRLIMIT; i++) {
-		struct rlimit old, new = { s->p->rlimit[i].cur,
-					   s->p->rlimit[i].max };
+		struct rlimit old,
+			new = { s->p->rlimit[i].cur, s->p->rlimit[i].max };
 		int64_t ret;
 		uint64_t at;
 		int r;

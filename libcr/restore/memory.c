@@ -14,8 +14,8 @@
 #define TOP 0x7ffffffff000ULL /* end of user addresses on x86-64 */
 
 /* What mmap(2) may be given again. */
-#define MAP_FLAGS                                                        \
-	(MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | MAP_STACK |       \
+#define MAP_FLAGS                                                              \
+	(MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | MAP_STACK |             \
 	 (int)((unsigned int)MAP_HUGE_MASK << MAP_HUGE_SHIFT))
 
 struct laying {
@@ -83,12 +83,11 @@ static int map_file(struct laying *l, const struct cr_area *a, int flags)
 	if (id->deleted && a->kind == CR_AREA_FILE_PRIVATE)
 		return map_anon(l, a); /* all its pages are in the image */
 	return call(l, a, "mapping its file", SYS_mmap,
-		    (uint64_t[6]){ a->start, a->end - a->start,
-				   filling_prot(l, a),
-				   (uint64_t)(flags | MAP_FIXED |
-					      (map_flags(a) & MAP_NORESERVE)),
-				   (uint64_t)l->ctx->mapped_fd[a->file],
-				   a->offset });
+		    (uint64_t[6]){
+			    a->start, a->end - a->start, filling_prot(l, a),
+			    (uint64_t)(flags | MAP_FIXED |
+				       (map_flags(a) & MAP_NORESERVE)),
+			    (uint64_t)l->ctx->mapped_fd[a->file], a->offset });
 }
 
 /*
@@ -128,15 +127,15 @@ static int map_control(struct laying *l, const struct cr_area *a)
 			  (uint64_t[6]){ name, MFD_CLOEXEC }, l->err);
 	if (fd < 0)
 		return (int)fd;
-	ret = call(l, a, "sizing libcr's block", SYS_ftruncate,
-		   (uint64_t[6]){ (uint64_t)fd,
-				  a->offset + a->end - a->start });
+	ret = call(
+		l, a, "sizing libcr's block", SYS_ftruncate,
+		(uint64_t[6]){ (uint64_t)fd, a->offset + a->end - a->start });
 	if (!ret)
 		ret = call(l, a, "mapping libcr's block", SYS_mmap,
 			   (uint64_t[6]){ a->start, a->end - a->start,
 					  PROT_READ | PROT_WRITE,
-					  MAP_PRIVATE | MAP_FIXED,
-					  (uint64_t)fd, a->offset });
+					  MAP_PRIVATE | MAP_FIXED, (uint64_t)fd,
+					  a->offset });
 	if (!ret)
 		ret = call(l, a, "closing", SYS_close,
 			   (uint64_t[6]){ (uint64_t)fd });
@@ -203,8 +202,9 @@ static int advise(struct laying *l, const struct cr_area *a)
 				table[i].advice == MADV_WIPEONFORK))
 			return cr_error_set(l->err, (int)ret,
 					    "process %d: memory %" PRIx64
-					    ": madvise %d: %s", l->t->tgid,
-					    a->start, table[i].advice,
+					    ": madvise %d: %s",
+					    l->t->tgid, a->start,
+					    table[i].advice,
 					    strerror((int)-ret));
 	}
 	return 0;
@@ -236,12 +236,11 @@ static int finish_area(struct laying *l, const struct cr_area *a)
 	if (a->kind == CR_AREA_VDSO || a->kind == CR_AREA_VVAR ||
 	    a->kind == CR_AREA_VSYSCALL)
 		return 0;
-	if (a->kind == CR_AREA_CONTROL ?
-		    a->prot != (PROT_READ | PROT_WRITE) :
-		    filling_prot(l, a) != a->prot)
-		ret = call(l, a, "protecting it", SYS_mprotect,
-			   (uint64_t[6]){ a->start, a->end - a->start,
-					  a->prot });
+	if (a->kind == CR_AREA_CONTROL ? a->prot != (PROT_READ | PROT_WRITE)
+				       : filling_prot(l, a) != a->prot)
+		ret = call(
+			l, a, "protecting it", SYS_mprotect,
+			(uint64_t[6]){ a->start, a->end - a->start, a->prot });
 	if (!ret && (a->vm_flags & CR_VM_LOCKED))
 		ret = call(l, a, "locking it (see ulimit -l)", SYS_mlock,
 			   (uint64_t[6]){ a->start, a->end - a->start });

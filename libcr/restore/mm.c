@@ -39,8 +39,8 @@ static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 	int r;
 
 	if (f->auxv.len) {
-		at = cr_stub_put(ctx, t, AUXV_OFFSET, f->auxv.data,
-				 f->auxv.len, err);
+		at = cr_stub_put(ctx, t, AUXV_OFFSET, f->auxv.data, f->auxv.len,
+				 err);
 		if (!at)
 			return err->code;
 		map.auxv = (void *)(uintptr_t)at;
@@ -53,7 +53,8 @@ static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 			return err->code;
 		r = cr_stub_try(t, &ret, SYS_prctl,
 				(uint64_t[6]){ PR_SET_MM, PR_SET_MM_MAP, at,
-					       sizeof(map), 0 }, err);
+					       sizeof(map), 0 },
+				err);
 		if (r < 0)
 			return r;
 		if (ret >= 0 || map.exe_fd == (uint32_t)-1 ||

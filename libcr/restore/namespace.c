@@ -55,6 +55,7 @@ int cr_namespace_enter(uid_t uid, gid_t gid, bool user, struct cr_error *err)
 		  NULL) < 0)
 		return cr_error_set(err, -errno,
 				    "mounting /proc for the restored "
-				    "processes: %s", strerror(errno));
+				    "processes: %s",
+				    strerror(errno));
 	return 0;
 }

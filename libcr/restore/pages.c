@@ -23,8 +23,8 @@ int cr_pages_fill_shm(struct cr_restore_context *ctx, uint32_t shm,
 
 	run = cr_image_runs_of(ctx->img, space, &n);
 	for (size_t i = 0; i < n; i++) {
-		void *to = (void *)(uintptr_t)(ctx->bench.shm[shm] +
-					       run[i].addr);
+		void *to =
+			(void *)(uintptr_t)(ctx->bench.shm[shm] + run[i].addr);
 		int ret = cr_reader_pages(ctx->reader, &run[i], 0, to,
 					  run[i].len, err);
 
@@ -76,11 +76,13 @@ static int fill_batch(struct cr_restore_context *ctx, struct cr_task *t,
 		got = cr_stub_call(t, "reading its memory from the image",
 				   SYS_preadv,
 				   (uint64_t[6]){ (uint64_t)ctx->image_fd, at,
-						  n - first, offset }, err);
+						  n - first, offset },
+				   err);
 		if (got < 0)
 			return (int)got;
 		if (!got)
-			return cr_error_set(err, -EIO, "process %d: the image "
+			return cr_error_set(err, -EIO,
+					    "process %d: the image "
 					    "ends in the middle of its memory",
 					    t->tgid);
 		offset += (uint64_t)got;
@@ -111,10 +113,10 @@ int cr_pages_fill(struct cr_restore_context *ctx, struct cr_task *t,
 
 	run = cr_image_runs_of(ctx->img, space, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (vecs && (run[i].codec != CR_CODEC_NONE ||
-			     run[i].offset != offset + bytes ||
-			     vecs == BATCH_VECS ||
-			     bytes + run[i].len > BATCH_BYTES)) {
+		if (vecs &&
+		    (run[i].codec != CR_CODEC_NONE ||
+		     run[i].offset != offset + bytes || vecs == BATCH_VECS ||
+		     bytes + run[i].len > BATCH_BYTES)) {
 			ret = fill_batch(ctx, t, vec, vecs, offset, bytes, err);
 			if (ret < 0)
 				return ret;
@@ -130,9 +132,8 @@ int cr_pages_fill(struct cr_restore_context *ctx, struct cr_task *t,
 			offset = run[i].offset;
 			bytes = 0;
 		}
-		vec[vecs++] = (struct iovec){
-			(void *)(uintptr_t)run[i].addr, run[i].len
-		};
+		vec[vecs++] = (struct iovec){ (void *)(uintptr_t)run[i].addr,
+					      run[i].len };
 		bytes += run[i].len;
 	}
 	if (vecs)

@@ -63,11 +63,13 @@ static int queue(struct cr_restore_context *ctx, struct cr_task *t,
 				   SYS_rt_tgsigqueueinfo,
 				   (uint64_t[6]){ (uint64_t)t->tgid,
 						  (uint64_t)t->tid,
-						  (uint64_t)signo, at }, err);
+						  (uint64_t)signo, at },
+				   err);
 	else
-		ret = cr_stub_call(t, "pending signal", SYS_rt_sigqueueinfo,
-				   (uint64_t[6]){ (uint64_t)t->tgid,
-						  (uint64_t)signo, at }, err);
+		ret = cr_stub_call(
+			t, "pending signal", SYS_rt_sigqueueinfo,
+			(uint64_t[6]){ (uint64_t)t->tgid, (uint64_t)signo, at },
+			err);
 	return ret < 0 ? (int)ret : 0;
 }
 

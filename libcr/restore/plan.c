@@ -205,15 +205,16 @@ static uint64_t needed_flags(const struct planner *pl, uint32_t i)
  * Who makes process i: its parent, or a sibling with which it shares more
  * (then as that one's sibling, CLONE_PARENT).
  */
-static int choose_creator(const struct planner *pl, uint32_t i,
-			  uint32_t parent, uint32_t *creator, uint64_t *flags)
+static int choose_creator(const struct planner *pl, uint32_t i, uint32_t parent,
+			  uint32_t *creator, uint64_t *flags)
 {
 	const struct cr_image *img = pl->img;
 	uint64_t need = needed_flags(pl, i);
 
 	*creator = parent;
-	*flags = parent == CR_NONE || parent >= img->n_procs ?
-			 0 : shared_flags(img, i, parent);
+	*flags = parent == CR_NONE || parent >= img->n_procs
+			 ? 0
+			 : shared_flags(img, i, parent);
 	if (*flags == need)
 		return 0;
 	for (uint32_t k = 0; k < img->n_procs; k++) {
@@ -401,8 +402,8 @@ static int plan_groups(struct planner *pl)
 					    "process %d: its process group %d "
 					    "cannot be built again",
 					    p->pid, p->pgid);
-		ret = leader == CR_NONE ? plan_dead_group(pl, i, group) :
-					  add_setpgid(pl, i, group);
+		ret = leader == CR_NONE ? plan_dead_group(pl, i, group)
+					: add_setpgid(pl, i, group);
 		if (ret < 0)
 			return ret;
 	}

@@ -56,8 +56,8 @@ static int restore_fs(struct cr_restore_context *ctx, struct cr_stub *s,
 				 "root directory", err);
 	if (ret < 0)
 		return (int)ret;
-	ret = cr_stub_call(t, "umask", SYS_umask,
-			   (uint64_t[6]){ s->p->umask }, err);
+	ret = cr_stub_call(t, "umask", SYS_umask, (uint64_t[6]){ s->p->umask },
+			   err);
 	return ret < 0 ? (int)ret : 0;
 }
 
@@ -83,10 +83,9 @@ static int restore_actions(struct cr_restore_context *ctx, struct cr_stub *s,
 		at = cr_stub_put(ctx, &s->tasks[0], 0, &act, sizeof(act), err);
 		if (!at)
 			return err->code;
-		ret = cr_stub_call(&s->tasks[0], "signal action",
-				   SYS_rt_sigaction,
-				   (uint64_t[6]){ (uint64_t)sig, at, 0, 8 },
-				   err);
+		ret = cr_stub_call(
+			&s->tasks[0], "signal action", SYS_rt_sigaction,
+			(uint64_t[6]){ (uint64_t)sig, at, 0, 8 }, err);
 		if (ret < 0)
 			return (int)ret;
 	}
@@ -112,8 +111,7 @@ static int restore_owners(struct cr_restore_context *ctx, struct cr_stub *s,
 			  struct cr_error *err)
 {
 	for (size_t i = 0; i < s->p->n_fds; i++) {
-		const struct cr_file *f =
-			&ctx->img->files[s->p->fds[i].file];
+		const struct cr_file *f = &ctx->img->files[s->p->fds[i].file];
 		struct f_owner_ex owner = { f->owner_type, f->owner_pid };
 		int fd = ctx->file_fd[s->p->fds[i].file];
 
@@ -125,7 +123,8 @@ static int restore_owners(struct cr_restore_context *ctx, struct cr_stub *s,
 		     fcntl(fd, F_SETFL, (int)f->flags) < 0))
 			return cr_error_set(err, -errno,
 					    "process %d: owner of descriptor "
-					    "%d: %s", s->pid, s->p->fds[i].fd,
+					    "%d: %s",
+					    s->pid, s->p->fds[i].fd,
 					    strerror(errno));
 	}
 	return 0;
@@ -139,8 +138,7 @@ static int simple_calls(struct cr_stub *s, struct cr_error *err)
 	ret = cr_stub_call(t, "personality", SYS_personality,
 			   (uint64_t[6]){ s->p->personality }, err);
 	if (ret >= 0 && s->p->child_subreaper)
-		ret = cr_stub_call(t, "becoming a reaper of orphans",
-				   SYS_prctl,
+		ret = cr_stub_call(t, "becoming a reaper of orphans", SYS_prctl,
 				   (uint64_t[6]){ PR_SET_CHILD_SUBREAPER, 1 },
 				   err);
 	return ret < 0 ? (int)ret : 0;

@@ -61,9 +61,8 @@ static int find_symbols(const uint8_t *elf, size_t len, struct symbols *s)
 		return -EINVAL;
 	str = &sh[sh[i].sh_link];
 	if (!inside(sh[i].sh_offset, sh[i].sh_size, len) ||
-	    !inside(str->sh_offset, str->sh_size, len) ||
-	    sh[i].sh_offset % 8 || !str->sh_size ||
-	    elf[str->sh_offset + str->sh_size - 1] != '\0')
+	    !inside(str->sh_offset, str->sh_size, len) || sh[i].sh_offset % 8 ||
+	    !str->sh_size || elf[str->sh_offset + str->sh_size - 1] != '\0')
 		return -EINVAL;
 	s->sym = (const Elf64_Sym *)(elf + sh[i].sh_offset);
 	s->n = sh[i].sh_size / sizeof(*s->sym);
@@ -124,7 +123,8 @@ int cr_redirect(void *old, size_t old_len, const void *fresh, size_t fresh_len,
 
 	if (find_symbols(old, old_len, &o) < 0 ||
 	    find_symbols(fresh, fresh_len, &f) < 0)
-		return cr_error_set(err, -ENOTSUP, "the vdso of the image or "
+		return cr_error_set(err, -ENOTSUP,
+				    "the vdso of the image or "
 				    "of this kernel is not understood");
 	for (size_t i = 0; i < o.n; i++) {
 		const char *name = function_name(&o, i, old_len);
@@ -136,8 +136,8 @@ int cr_redirect(void *old, size_t old_len, const void *fresh, size_t fresh_len,
 			continue;
 		at = o.sym[i].st_value - o.base;
 		/* the state that getrandom keeps differs between kernels */
-		for (size_t k = 0; k < f.n &&
-				   strcmp(name, "__vdso_getrandom"); k++) {
+		for (size_t k = 0; k < f.n && strcmp(name, "__vdso_getrandom");
+		     k++) {
 			const char *other = function_name(&f, k, fresh_len);
 
 			if (other && !strcmp(other, name))
@@ -154,7 +154,8 @@ int cr_redirect(void *old, size_t old_len, const void *fresh, size_t fresh_len,
 		if (n > o.sym[i].st_size || !inside(at, n, old_len))
 			return cr_error_set(err, -ENOTSUP,
 					    "no room in the old vdso to "
-					    "replace %s", name);
+					    "replace %s",
+					    name);
 		memcpy((uint8_t *)old + at, code, n);
 	}
 	return 0;

@@ -133,7 +133,8 @@ static int exec_in_stub(struct cr_stub *s, const char *path, char *const *argv,
 	base = cr_stub_call(t, "memory for its arguments", SYS_mmap,
 			    (uint64_t[6]){ 0, size, PROT_READ | PROT_WRITE,
 					   MAP_PRIVATE | MAP_ANONYMOUS,
-					   (uint64_t)-1, 0 }, err);
+					   (uint64_t)-1, 0 },
+			    err);
 	if (base < 0)
 		return (int)base;
 	block = calloc(1, size);
@@ -150,7 +151,8 @@ static int exec_in_stub(struct cr_stub *s, const char *path, char *const *argv,
 	base = cr_stub_call(t, path, SYS_execve,
 			    (uint64_t[6]){ (uint64_t)base + at_path,
 					   (uint64_t)base,
-					   (uint64_t)base + at_env }, err);
+					   (uint64_t)base + at_env },
+			    err);
 	if (base < 0)
 		return (int)base;
 	if (ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) < 0)
@@ -165,8 +167,8 @@ static int exec_in_stub(struct cr_stub *s, const char *path, char *const *argv,
 int cr_respawn(struct cr_restore_context *ctx, struct cr_stub *s,
 	       struct cr_error *err)
 {
-	char *const *over = ctx->opt->environment ? ctx->opt->environment :
-						    environ;
+	char *const *over =
+		ctx->opt->environment ? ctx->opt->environment : environ;
 	char path[4096];
 	char **env;
 	int ret;
@@ -174,14 +176,17 @@ int cr_respawn(struct cr_restore_context *ctx, struct cr_stub *s,
 	if (!s->p->argv || !s->p->argv[0])
 		return cr_error_set(err, -EINVAL,
 				    "process %d: its command is not in the "
-				    "image", s->pid);
+				    "image",
+				    s->pid);
 	env = merge(s->p->envp, over);
 	if (!env)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	ret = find_program(s->p->argv[0], env, path, sizeof(path));
 	if (ret < 0)
-		cr_error_set(err, ret, "process %d: its program %s is not "
-			     "found", s->pid, s->p->argv[0]);
+		cr_error_set(err, ret,
+			     "process %d: its program %s is not "
+			     "found",
+			     s->pid, s->p->argv[0]);
 	else
 		ret = exec_in_stub(s, path, s->p->argv, env, err);
 	free(env);

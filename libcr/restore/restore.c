@@ -27,9 +27,9 @@ static double now(void)
 }
 
 /* The first moments of the supervisor. */
-static void __attribute__((noreturn)) in_child(struct cr_restore_context *ctx,
-					       const int channel[2],
-					       uid_t uid, gid_t gid, bool user)
+static void __attribute__((noreturn))
+in_child(struct cr_restore_context *ctx, const int channel[2], uid_t uid,
+	 gid_t gid, bool user)
 {
 	struct cr_message m = { .kind = CR_MESSAGE_FAILED };
 	struct cr_error err = { 0 };
@@ -50,8 +50,7 @@ static void __attribute__((noreturn)) in_child(struct cr_restore_context *ctx,
  * the C library's state about processes and threads is used in it.
  */
 static int start_supervisor(struct cr_restore_context *ctx,
-			    struct cr_restore_status *st,
-			    struct cr_error *err)
+			    struct cr_restore_status *st, struct cr_error *err)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	uid_t uid = geteuid();
@@ -76,10 +75,11 @@ static int start_supervisor(struct cr_restore_context *ctx,
 	close(channel[1]);
 	if (pid < 0) {
 		close(channel[0]);
-		return cr_error_set(err, -errno,
-				    "%s: %s", ctx->own_namespace ?
-					    "namespaces for the process ids" :
-					    "fork", strerror(errno));
+		return cr_error_set(err, -errno, "%s: %s",
+				    ctx->own_namespace
+					    ? "namespaces for the process ids"
+					    : "fork",
+				    strerror(errno));
 	}
 	st->supervisor = (pid_t)pid;
 	st->channel = channel[0];
@@ -127,7 +127,8 @@ static int follow(struct cr_restore_status *st, struct cr_error *err)
 		if (ret < 0) {
 			reap_supervisor(st);
 			cr_kill_descendants(st->others, st->n_others);
-			return cr_error_set(err, -EPIPE, "the supervisor of "
+			return cr_error_set(err, -EPIPE,
+					    "the supervisor of "
 					    "the restart was killed");
 		}
 		switch (m.kind) {
@@ -160,7 +161,8 @@ static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 	}
 	ret = cr_verify_pids(ctx, &why);
 	if (!ret && !cr_may_choose_pids())
-		ret = cr_error_set(&why, -EPERM, "choosing process ids on "
+		ret = cr_error_set(&why, -EPERM,
+				   "choosing process ids on "
 				   "this host needs CAP_CHECKPOINT_RESTORE");
 	if (!ret)
 		return 0;

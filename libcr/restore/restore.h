@@ -20,15 +20,15 @@
 struct cr_restore_context;
 
 struct cr_restore_options {
-	const char *path;	/* of the context file, for messages and for
-				   cr_get_restart_info() */
+	const char *path; /* of the context file, for messages and for
+			     cr_get_restart_info() */
 	enum { CR_PIDS_AUTO, CR_PIDS_HOST, CR_PIDS_NAMESPACE } pids;
 	const struct cr_rstrt_relocate *relocate; /* NULL: none */
 	char **environment; /* handed to libcr in the restored processes
 			       (cr_restart_environment()) and to respawned
 			       launchers as overrides; NULL: environ */
-	int stdio[3];	 /* what CR_OBJ_STDIO becomes; usually 0, 1, 2 */
-	bool verify_only; /* --check */
+	int stdio[3];	    /* what CR_OBJ_STDIO becomes; usually 0, 1, 2 */
+	bool verify_only;   /* --check */
 	/* ids that lead out of the tree; else the caller's own take their
 	   place */
 	bool restore_pgid, restore_sid;
@@ -44,8 +44,8 @@ struct cr_restore_status {
 	bool own_namespace; /* made for this restart */
 
 	/* restore only */
-	int channel;	   /* from the supervisor */
-	pid_t *others;	   /* children that the caller had before */
+	int channel;   /* from the supervisor */
+	pid_t *others; /* children that the caller had before */
 	size_t n_others;
 };
 

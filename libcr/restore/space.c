@@ -9,9 +9,9 @@
 
 #include "restore/build.h"
 
-#define LOWEST 0x100000000ULL	     /* far from anything static */
-#define HIGHEST 0x7fff00000000ULL    /* below stack and vdso */
-#define MARGIN (2ULL << 20)	     /* to both neighbours */
+#define LOWEST 0x100000000ULL	  /* far from anything static */
+#define HIGHEST 0x7fff00000000ULL /* below stack and vdso */
+#define MARGIN (2ULL << 20)	  /* to both neighbours */
 
 struct range {
 	uint64_t start, end;
@@ -84,7 +84,8 @@ int cr_space_find(const struct cr_image *img, uint64_t len, uint64_t *addr,
 	if (*addr > HIGHEST || HIGHEST - *addr < len)
 		ret = cr_error_set(err, -ENOMEM,
 				   "no %" PRIu64 " bytes of addresses are free "
-				   "in all processes of the image", len);
+				   "in all processes of the image",
+				   len);
 out:
 	free(r);
 	return ret;
@@ -155,7 +156,8 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 			    MAP_SHARED | shm_flags(img, (uint32_t)i)))
 			return cr_error_set(err, -errno,
 					    "shared memory of %" PRIu64
-					    " bytes: %s", len, strerror(errno));
+					    " bytes: %s",
+					    len, strerror(errno));
 		b->shm[i] = at;
 		at += len;
 		ret = cr_pages_fill_shm(ctx, (uint32_t)i, err);

@@ -15,8 +15,8 @@ void cr_stub_prepare(struct cr_restore_context *ctx, struct cr_task *t)
 int cr_stub_try(struct cr_task *t, int64_t *ret, long nr,
 		const uint64_t args[6], struct cr_error *err)
 {
-	return cr_remote_syscall(t, ret, nr, args[0], args[1], args[2],
-				 args[3], args[4], args[5], err);
+	return cr_remote_syscall(t, ret, nr, args[0], args[1], args[2], args[3],
+				 args[4], args[5], err);
 }
 
 int64_t cr_stub_call(struct cr_task *t, const char *what, long nr,
@@ -46,8 +46,10 @@ uint64_t cr_stub_put(struct cr_restore_context *ctx, struct cr_task *t,
 	uint64_t addr = ctx->bench.data + offset;
 
 	if (len > CR_BENCH_DATA || offset > CR_BENCH_DATA - len) {
-		cr_error_set(err, -E2BIG, "process %d: an argument of %zu "
-			     "bytes is too long", t->tgid, len);
+		cr_error_set(err, -E2BIG,
+			     "process %d: an argument of %zu "
+			     "bytes is too long",
+			     t->tgid, len);
 		return 0;
 	}
 	if (len && cr_remote_write(t->tid, addr, data, len, err) < 0)

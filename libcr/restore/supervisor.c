@@ -159,8 +159,8 @@ static void watch(struct cr_restore_context *ctx, int signals, pid_t root)
 	}
 }
 
-static void __attribute__((noreturn)) fail(struct cr_restore_context *ctx,
-					   const struct cr_error *err)
+static void __attribute__((noreturn))
+fail(struct cr_restore_context *ctx, const struct cr_error *err)
 {
 	struct cr_message m = { .kind = CR_MESSAGE_FAILED, .code = err->code };
 

@@ -49,11 +49,11 @@ static int restore_rseq(struct cr_task *t, const struct cr_thread *th,
 		return ret;
 	r = cr_stub_call(t, "restartable sequences", SYS_rseq,
 			 (uint64_t[6]){ th->rseq_addr, th->rseq_len,
-					th->rseq_flags, th->rseq_sig }, err);
+					th->rseq_flags, th->rseq_sig },
+			 err);
 	if (r < 0)
 		return (int)r;
-	return cr_remote_write(t->tid, th->rseq_addr + 8, &cs, sizeof(cs),
-			       err);
+	return cr_remote_write(t->tid, th->rseq_addr + 8, &cs, sizeof(cs), err);
 }
 
 static int restore_addresses(struct cr_restore_context *ctx, struct cr_task *t,
@@ -66,9 +66,9 @@ static int restore_addresses(struct cr_restore_context *ctx, struct cr_task *t,
 		ret = cr_stub_call(t, "set_tid_address", SYS_set_tid_address,
 				   (uint64_t[6]){ th->clear_child_tid }, err);
 	if (ret >= 0 && th->robust_len)
-		ret = cr_stub_call(t, "robust futexes", SYS_set_robust_list,
-				   (uint64_t[6]){ th->robust_head,
-						  th->robust_len }, err);
+		ret = cr_stub_call(
+			t, "robust futexes", SYS_set_robust_list,
+			(uint64_t[6]){ th->robust_head, th->robust_len }, err);
 	if (ret >= 0)
 		ret = restore_rseq(t, th, err);
 	return ret < 0 ? (int)ret : 0;
@@ -86,8 +86,7 @@ static void restore_scheduling(pid_t tid, const struct cr_thread *th)
 
 	if (th->sched_flags & 1)
 		policy |= SCHED_RESET_ON_FORK;
-	if (sched_getscheduler(tid) != policy ||
-	    th->sched_priority)
+	if (sched_getscheduler(tid) != policy || th->sched_priority)
 		sched_setscheduler(tid, policy, &param);
 	if (getpriority(PRIO_PROCESS, (id_t)tid) != th->nice)
 		setpriority(PRIO_PROCESS, (id_t)tid, th->nice);
@@ -97,8 +96,8 @@ static void restore_scheduling(pid_t tid, const struct cr_thread *th)
 		return;
 	CPU_ZERO(&want);
 	memcpy(&want, th->affinity.data,
-	       th->affinity.len < sizeof(want) ? th->affinity.len :
-						 sizeof(want));
+	       th->affinity.len < sizeof(want) ? th->affinity.len
+					       : sizeof(want));
 	CPU_AND(&mine, &mine, &want);
 	/* only where all of it may be used here */
 	if (CPU_COUNT(&want) && CPU_EQUAL(&mine, &want))
@@ -127,9 +126,10 @@ int cr_thread_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	ret = cr_stub_call(t, "name", SYS_prctl,
 			   (uint64_t[6]){ PR_SET_NAME, at }, err);
 	if (ret >= 0 && th->timerslack_ns)
-		ret = cr_stub_call(t, "timer slack", SYS_prctl,
-				   (uint64_t[6]){ PR_SET_TIMERSLACK,
-						  th->timerslack_ns }, err);
+		ret = cr_stub_call(
+			t, "timer slack", SYS_prctl,
+			(uint64_t[6]){ PR_SET_TIMERSLACK, th->timerslack_ns },
+			err);
 	if (ret < 0)
 		return (int)ret;
 	restore_scheduling(t->tid, th);
@@ -170,7 +170,8 @@ int cr_thread_registers(struct cr_stub *s, size_t i, struct cr_error *err)
 	if (th->regs.len != sizeof(t->regs))
 		return cr_error_set(err, -EINVAL,
 				    "process %d: thread %d has %zu bytes of "
-				    "registers", s->pid, th->tid, th->regs.len);
+				    "registers",
+				    s->pid, th->tid, th->regs.len);
 	if (th->xstate.len)
 		ret = set_xstate(t, &th->xstate, err);
 	memcpy(&t->regs, th->regs.data, sizeof(t->regs));

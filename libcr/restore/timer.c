@@ -64,9 +64,9 @@ static int create_timer(struct cr_task *t, const struct cr_posix_timer *pt,
 	for (int tries = 0; tries < MOST_TRIES; tries++) {
 		int id;
 
-		ret = cr_stub_call(t, "timer", SYS_timer_create,
-				   (uint64_t[6]){ (uint64_t)pt->clockid, at,
-						  id_at }, err);
+		ret = cr_stub_call(
+			t, "timer", SYS_timer_create,
+			(uint64_t[6]){ (uint64_t)pt->clockid, at, id_at }, err);
 		if (ret < 0)
 			return (int)ret;
 		ret = cr_remote_read(t->tid, id_at, &id, sizeof(id), err);
@@ -83,7 +83,8 @@ static int create_timer(struct cr_task *t, const struct cr_posix_timer *pt,
 	}
 	return cr_error_set(err, -ENOTSUP,
 			    "process %d: its timer %d cannot have this id "
-			    "again on this kernel", t->tgid, pt->id);
+			    "again on this kernel",
+			    t->tgid, pt->id);
 }
 
 static int restore_timer(struct cr_restore_context *ctx, struct cr_task *t,
@@ -92,8 +93,7 @@ static int restore_timer(struct cr_restore_context *ctx, struct cr_task *t,
 {
 	struct timer_args args = {
 		.id = pt->id,
-		.when.it_value = { pt->it_value_ns / NS,
-				   pt->it_value_ns % NS },
+		.when.it_value = { pt->it_value_ns / NS, pt->it_value_ns % NS },
 		.when.it_interval = { pt->it_interval_ns / NS,
 				      pt->it_interval_ns % NS },
 	};
@@ -101,8 +101,7 @@ static int restore_timer(struct cr_restore_context *ctx, struct cr_task *t,
 	int64_t ret;
 
 	memset(&args.event, 0, sizeof(args.event));
-	args.event.sigev_value.sival_ptr =
-		(void *)(uintptr_t)pt->sigev_value;
+	args.event.sigev_value.sival_ptr = (void *)(uintptr_t)pt->sigev_value;
 	args.event.sigev_signo = pt->signo;
 	args.event.sigev_notify = pt->notify;
 	args.event._sigev_un._tid = pt->tid;
@@ -114,10 +113,11 @@ static int restore_timer(struct cr_restore_context *ctx, struct cr_task *t,
 		return (int)ret;
 	if (pt->it_value_ns <= 0)
 		return 0;
-	ret = cr_stub_call(t, "timer", SYS_timer_settime,
-			   (uint64_t[6]){ (uint64_t)pt->id, 0,
-					  at + offsetof(struct timer_args,
-							when), 0 }, err);
+	ret = cr_stub_call(
+		t, "timer", SYS_timer_settime,
+		(uint64_t[6]){ (uint64_t)pt->id, 0,
+			       at + offsetof(struct timer_args, when), 0 },
+		err);
 	return ret < 0 ? (int)ret : 0;
 }
 
@@ -129,14 +129,14 @@ int cr_timers_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	int ret = restore_itimers(ctx, s, err);
 
 	if (!ret && s->p->n_timers)
-		ret = cr_stub_try(t, &ids, SYS_prctl,
-				  (uint64_t[6]){ PR_TIMER_CREATE_RESTORE_IDS,
-						 1 }, err);
+		ret = cr_stub_try(
+			t, &ids, SYS_prctl,
+			(uint64_t[6]){ PR_TIMER_CREATE_RESTORE_IDS, 1 }, err);
 	for (size_t i = 0; !ret && i < s->p->n_timers; i++)
 		ret = restore_timer(ctx, t, &s->p->timers[i], ids >= 0, err);
 	if (!ret && ids >= 0)
-		ret = cr_stub_try(t, &off, SYS_prctl,
-				  (uint64_t[6]){ PR_TIMER_CREATE_RESTORE_IDS,
-						 0 }, err);
+		ret = cr_stub_try(
+			t, &off, SYS_prctl,
+			(uint64_t[6]){ PR_TIMER_CREATE_RESTORE_IDS, 0 }, err);
 	return ret;
 }

@@ -67,11 +67,10 @@ static int create_here(struct cr_restore_context *ctx, struct cr_stub *s,
 	if (pid == 0)
 		wait_as_stub(self);
 	if (ret < 0)
-		return cr_error_set(err, ret,
-				    "process %d: it cannot be created: %s",
-				    s->pid, ret == -EEXIST ?
-					    "its id is in use" :
-					    strerror(-ret));
+		return cr_error_set(
+			err, ret, "process %d: it cannot be created: %s",
+			s->pid,
+			ret == -EEXIST ? "its id is in use" : strerror(-ret));
 	ret = cr_remote_seize(t, (pid_t)pid, true, err);
 	if (!ret)
 		ret = cr_remote_stop(t, err);
@@ -79,8 +78,7 @@ static int create_here(struct cr_restore_context *ctx, struct cr_stub *s,
 		return cr_error_set(err, ret, "process %d: it has gone",
 				    s->pid);
 	cr_stub_prepare(ctx, t);
-	return (int)cr_stub_call(t, "forgetting its parent's death",
-				 SYS_prctl,
+	return (int)cr_stub_call(t, "forgetting its parent's death", SYS_prctl,
 				 (uint64_t[6]){ PR_SET_PDEATHSIG, 0 }, err);
 }
 
@@ -96,8 +94,8 @@ static int create_by(struct cr_restore_context *ctx, struct cr_task *by,
 	struct cr_error first;
 	int ret, tries = 0;
 
-	args.set_tid = cr_stub_put(ctx, by, SET_TID_OFFSET, &pid, sizeof(pid),
-				   err);
+	args.set_tid =
+		cr_stub_put(ctx, by, SET_TID_OFFSET, &pid, sizeof(pid), err);
 	if (!args.set_tid)
 		return err->code;
 	do {
@@ -107,11 +105,10 @@ static int create_by(struct cr_restore_context *ctx, struct cr_task *by,
 	if (ret < 0)
 		cr_error_set(err, ret, "%s", first.text);
 	if (ret < 0)
-		return cr_error_prefix(err, "%s %d: it cannot be created%s",
-				       flags & CLONE_THREAD ? "thread" :
-							      "process",
-				       pid, ret == -EEXIST ?
-				       " (its id is in use)" : "");
+		return cr_error_prefix(
+			err, "%s %d: it cannot be created%s",
+			flags & CLONE_THREAD ? "thread" : "process", pid,
+			ret == -EEXIST ? " (its id is in use)" : "");
 	cr_stub_prepare(ctx, t);
 	return 0;
 }
@@ -194,10 +191,9 @@ int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err)
 					   SYS_setsid, (uint64_t[6]){ 0 }, err);
 			break;
 		case CR_STEP_SETPGID:
-			ret = cr_stub_call(t, "joining its process group",
-					   SYS_setpgid,
-					   (uint64_t[6]){ 0, (uint64_t)
-							  step->pgid }, err);
+			ret = cr_stub_call(
+				t, "joining its process group", SYS_setpgid,
+				(uint64_t[6]){ 0, (uint64_t)step->pgid }, err);
 			break;
 		case CR_STEP_END:
 			ret = step_end(ctx, step, err);
@@ -209,8 +205,7 @@ int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err)
 	return 0;
 }
 
-int cr_tree_create_threads(struct cr_restore_context *ctx,
-			   struct cr_error *err)
+int cr_tree_create_threads(struct cr_restore_context *ctx, struct cr_error *err)
 {
 	const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES |
 			       CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
@@ -221,9 +216,9 @@ int cr_tree_create_threads(struct cr_restore_context *ctx,
 		if (s->p->kind != CR_PROC_NORMAL)
 			continue;
 		for (size_t k = 1; k < s->p->n_threads; k++) {
-			int ret = create_by(ctx, &s->tasks[0], &s->tasks[k],
-					    s->p->threads[k].tid, flags, 0,
-					    err);
+			int ret =
+				create_by(ctx, &s->tasks[0], &s->tasks[k],
+					  s->p->threads[k].tid, flags, 0, err);
 
 			if (ret < 0)
 				return cr_error_prefix(err, "process %d",
@@ -286,8 +281,10 @@ int cr_tree_end_zombies(struct cr_restore_context *ctx, struct cr_error *err)
 			continue;
 		ret = end_zombie(s, err);
 		if (ret < 0)
-			return cr_error_prefix(err, "process %d, which had "
-					       "ended", s->pid);
+			return cr_error_prefix(err,
+					       "process %d, which had "
+					       "ended",
+					       s->pid);
 		s->created = false;
 	}
 	return 0;

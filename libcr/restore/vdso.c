@@ -39,7 +39,8 @@ int cr_vdso_find(struct cr_vdso *v, struct cr_error *err)
 	fclose(f);
 	for (unsigned int i = 1; i < v->n; i++)
 		if (v->piece[i].start != v->piece[i - 1].end)
-			return cr_error_set(err, -ENOTSUP, "the pieces of the "
+			return cr_error_set(err, -ENOTSUP,
+					    "the pieces of the "
 					    "vdso are not side by side");
 	if (v->n && v->piece[v->n - 1].end - v->piece[0].start > CR_BENCH_PARK)
 		return cr_error_set(err, -ENOTSUP, "the vdso is too large");
@@ -148,10 +149,9 @@ int cr_vdso_verify(struct cr_restore_context *ctx, const struct cr_mm *mm,
 	if (ret)
 		return ret < 0 ? ret : 0;
 	recorded(mm, &v);
-	ret = cr_redirect(code, v.code_end - v.code,
-			  (void *)(uintptr_t)ctx->vdso.code,
-			  ctx->vdso.code_end - ctx->vdso.code, ctx->vdso.code,
-			  err);
+	ret = cr_redirect(
+		code, v.code_end - v.code, (void *)(uintptr_t)ctx->vdso.code,
+		ctx->vdso.code_end - ctx->vdso.code, ctx->vdso.code, err);
 	free(code);
 	if (ret < 0)
 		return ret;
@@ -182,13 +182,12 @@ static int move(struct cr_task *t, const struct cr_vdso *from, uint64_t to,
 		uint64_t len = from->piece[i].end - start;
 		int64_t ret;
 
-		ret = cr_stub_call(t, "moving the vdso", SYS_mremap,
-				   (uint64_t[6]){ start, len, len,
-						  MREMAP_MAYMOVE |
-							  MREMAP_FIXED,
-						  to + start -
-							  from->piece[0].start },
-				   err);
+		ret = cr_stub_call(
+			t, "moving the vdso", SYS_mremap,
+			(uint64_t[6]){ start, len, len,
+				       MREMAP_MAYMOVE | MREMAP_FIXED,
+				       to + start - from->piece[0].start },
+			err);
 		if (ret < 0)
 			return (int)ret;
 	}
@@ -218,8 +217,8 @@ static int stand_in(struct cr_restore_context *ctx, struct cr_task *t,
 		    const struct cr_vdso *old, uint8_t *code,
 		    const struct cr_vdso *parked, struct cr_error *err)
 {
-	uint64_t len = parked->piece[parked->n - 1].end -
-		       parked->piece[0].start;
+	uint64_t len =
+		parked->piece[parked->n - 1].end - parked->piece[0].start;
 	struct cr_vdso placed = *parked;
 	uint64_t to;
 	int ret;
@@ -239,13 +238,11 @@ static int stand_in(struct cr_restore_context *ctx, struct cr_task *t,
 		ret = cr_remote_write(t->tid, old->code, code,
 				      old->code_end - old->code, err);
 	if (!ret)
-		ret = (int)cr_stub_call(t, "protecting the old vdso",
-					SYS_mprotect,
-					(uint64_t[6]){ old->code,
-						       old->code_end -
-							       old->code,
-						       PROT_READ | PROT_EXEC },
-					err);
+		ret = (int)cr_stub_call(
+			t, "protecting the old vdso", SYS_mprotect,
+			(uint64_t[6]){ old->code, old->code_end - old->code,
+				       PROT_READ | PROT_EXEC },
+			err);
 	return ret;
 }
 

@@ -45,7 +45,8 @@ static int check_xstate(const struct cr_process *p, const struct cr_thread *th,
 	if (th->xstate.len < XSAVE_LEGACY + XSAVE_HEADER)
 		return cr_error_set(err, -EINVAL,
 				    "process %d: thread %d: its extended "
-				    "registers are cut short", p->pid, th->tid);
+				    "registers are cut short",
+				    p->pid, th->tid);
 	memcpy(&used, (char *)th->xstate.data + XSAVE_LEGACY, sizeof(used));
 	if (used & ~features)
 		return cr_error_set(err, -ENOTSUP,
@@ -71,10 +72,11 @@ int cr_verify_machine(struct cr_restore_context *ctx, struct cr_error *err)
 	if (img->page_size && img->page_size != (uint32_t)getpagesize())
 		return cr_error_set(err, -ENOTSUP,
 				    "the image has pages of %u bytes, this "
-				    "kernel has %d", img->page_size,
-				    getpagesize());
+				    "kernel has %d",
+				    img->page_size, getpagesize());
 	if (own_xsave(&features, &size) < 0)
-		return cr_error_set(err, -ENOTSUP, "this processor or kernel "
+		return cr_error_set(err, -ENOTSUP,
+				    "this processor or kernel "
 				    "has no XSAVE");
 	if (img->xfeatures & ~features)
 		return cr_error_set(err, -ENOTSUP,
@@ -114,8 +116,8 @@ static int verify_directory(struct cr_restore_context *ctx,
 				    p->pid, what, path, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return cr_error_set(err, -ENOTDIR,
-				    "process %d: %s %s is no directory",
-				    p->pid, what, path);
+				    "process %d: %s %s is no directory", p->pid,
+				    what, path);
 	return 0;
 }
 
@@ -141,7 +143,8 @@ static int verify_process(struct cr_restore_context *ctx, size_t i,
 	if (p->kind == CR_PROC_NORMAL && p->threads[0].tid != p->pid)
 		return cr_error_set(err, -ENOTSUP,
 				    "process %d: its first thread had ended "
-				    "before the others", p->pid);
+				    "before the others",
+				    p->pid);
 	ret = verify_directory(ctx, p, p->cwd, "working directory", err);
 	if (!ret)
 		ret = verify_directory(ctx, p, p->root, "root directory", err);
@@ -163,8 +166,8 @@ static int verify_objects(struct cr_restore_context *ctx, struct cr_error *err)
 					    i, f->kind);
 		if (!ops->verify)
 			continue;
-		moved.id.path = (char *)(uintptr_t)cr_restore_path(
-			ctx, f->id.path);
+		moved.id.path =
+			(char *)(uintptr_t)cr_restore_path(ctx, f->id.path);
 		ret = ops->verify(ctx->img, &moved, err);
 		if (ret < 0)
 			return cr_error_set(err, ret, "%s%s%s: %s", ops->name,

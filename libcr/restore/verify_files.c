@@ -15,9 +15,9 @@
 
 /* How the program uses a file, which decides what must be the same. */
 struct use {
-	bool any;	/* at all */
-	bool code;	/* executable or library */
-	bool private;	/* its content stands for pages not in the image */
+	bool any;	 /* at all */
+	bool code;	 /* executable or library */
+	bool private;	 /* its content stands for pages not in the image */
 	uint64_t extent; /* bytes that some mapping reaches */
 };
 
@@ -145,8 +145,8 @@ int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err)
 			return cr_error_set(err, -errno,
 					    "%s %s, which the program has in "
 					    "its memory: %s",
-					    u.code ? "executable or library" :
-						     "file",
+					    u.code ? "executable or library"
+						   : "file",
 					    id->path, strerror(errno));
 		if (fstat(fd, &st) < 0)
 			ret = cr_error_set(err, -errno, "%s: %s", path,

@@ -105,8 +105,8 @@ static int wait_loop(struct cr_restore_status *st, int signals)
 	while (!w.ended) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return -errno;
-		if (p[1].revents && read(signals, &info, sizeof(info)) ==
-					    sizeof(info)) {
+		if (p[1].revents &&
+		    read(signals, &info, sizeof(info)) == sizeof(info)) {
 			if (info.ssi_signo != SIGCHLD)
 				forward(st, &info);
 			if (is_stop((int)info.ssi_signo))
@@ -141,7 +141,8 @@ int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err)
 		/* without it nobody would guard the tree */
 		kill(st->supervisor, SIGKILL);
 		cr_kill_descendants(st->others, st->n_others);
-		cr_error_set(err, ret, "the supervisor of the restarted "
+		cr_error_set(err, ret,
+			     "the supervisor of the restarted "
 			     "processes was killed, and so were they");
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);

@@ -13,8 +13,8 @@
 
 static const struct cr_plan_options none;
 
-static struct cr_process *add(struct cr_image *img, int pid, int ppid,
-			      int pgid, int sid)
+static struct cr_process *add(struct cr_image *img, int pid, int ppid, int pgid,
+			      int sid)
 {
 	struct cr_process *p = cr_image_add_process(img);
 	uint32_t i = (uint32_t)(img->n_procs - 1);
@@ -62,8 +62,7 @@ static void play(const struct cr_image *img, const struct cr_plan *plan)
 		case CR_STEP_SETPGID:
 			assert_int_not_equal(s[x].session, s[x].pid);
 			for (size_t k = 0; k < plan->n_stubs; k++)
-				found |= s[k].there &&
-					 s[k].group == st->pgid &&
+				found |= s[k].there && s[k].group == st->pgid &&
 					 s[k].session == s[x].session;
 			assert_true(found || st->pgid == s[x].pid);
 			s[x].group = st->pgid;
@@ -155,7 +154,7 @@ static void dead_leaders(void **state)
 	add(img, 15, 14, 31, 30); /* and a dead group in it */
 	good(img);
 	img = cr_image_create();
-	add(img, 10, 1, 10, 10); /* left session 40, whose leader died, */
+	add(img, 10, 1, 10, 10);  /* left session 40, whose leader died, */
 	add(img, 11, 10, 40, 40); /* after it had made this one */
 	good(img);
 }

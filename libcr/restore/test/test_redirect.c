@@ -84,8 +84,9 @@ static void leads_into_the_new_one(void **state)
 	uint8_t *old = copy();
 	struct cr_error err = { 0 };
 
-	assert_int_equal(cr_redirect(old, len, (void *)own.code, len, own.code,
-				     &err), 0);
+	assert_int_equal(
+		cr_redirect(old, len, (void *)own.code, len, own.code, &err),
+		0);
 	assert_memory_not_equal(old, (void *)own.code, len);
 	call_all(old);
 	munmap(old, len);

@@ -132,12 +132,13 @@ static void copy_spoilt(const char *from, const char *to)
 				    runs[i].space == m &&
 				    a->start >= runs[i].addr &&
 				    a->end <= runs[i].addr + runs[i].len)
-					spoilt += spoil(
-						buf + a->start - runs[i].addr,
-						a->end - a->start);
+					spoilt += spoil(buf + a->start -
+								runs[i].addr,
+							a->end - a->start);
 			}
 		must(cr_writer_pages(w, img, runs[i].space, runs[i].addr, buf,
-				     runs[i].len, true, &err), &err);
+				     runs[i].len, true, &err),
+		     &err);
 		free(buf);
 	}
 	assert_true(spoilt > 3);
