@@ -189,6 +189,10 @@ static int read_control(struct cap_proc *p, struct cr_error *err)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	ret = cr_control_read(p->pid, &p->control_addr, p->control, err);
 	p->has_control = ret == 0;
+	if (p->has_control && p->control->not_checkpointable)
+		return cr_error_set(err, -ENOTSUP, "process %d: %.*s", p->vpid,
+				    (int)sizeof(p->control->reason),
+				    p->control->reason);
 	return ret == -ENOENT ? 0 : ret;
 }
 

@@ -60,7 +60,8 @@ int cr_capture_check(struct cr_capture *c,
 		     struct cr_error *err);
 /*
  * Runs the callbacks of every process that has libcr up to cr_checkpoint().
- * -CR_ETEMPFAIL and so on when one refuses.  coordinated: up to, not
+ * -CR_ETEMPFAIL and so on when one refuses.  Does cr_capture_check() first
+ * unless that has been done and found nothing.  coordinated: up to, not
  * including, quiesce.
  */
 int cr_capture_request(struct cr_capture *c, struct cr_error *err);

@@ -226,5 +226,6 @@ int cr_capture_check(struct cr_capture *c,
 	if (!ret)
 		ret = cap_check_files(c, err);
 	c->report = NULL;
+	c->checked = !ret && !c->n_obstacles;
 	return ret ? ret : c->n_obstacles;
 }

@@ -87,7 +87,7 @@ struct cr_capture {
 
 	struct cr_rendezvous **rendezvous; /* borrowed from procs */
 	size_t n_rendezvous;
-	bool requested, quiesced;
+	bool checked, requested, quiesced;
 
 	void (*report)(const char *line, void *arg);
 	void *report_arg;

@@ -4,8 +4,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture/internal.h"
+
+#define CHECKS 4
+#define CHECK_PAUSE_US 50000
 
 static int begin(struct cr_capture *c, struct cap_proc *p, struct cr_error *err)
 {
@@ -98,12 +102,43 @@ static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
 	return ret;
 }
 
+static void keep_first(const char *line, void *arg)
+{
+	struct cr_error *first = arg;
+
+	if (!first->code)
+		cr_error_set(first, -ENOTSUP, "%s", line);
+}
+
+/*
+ * What stands in the way is refused here for those who did not ask before.
+ * A file of /proc or a socket may be open for a moment only.
+ */
+static int check_before(struct cr_capture *c, struct cr_error *err)
+{
+	struct cr_error first;
+	int i, n = 0;
+
+	for (i = 0; !c->checked && i < CHECKS; i++) {
+		if (i)
+			usleep(CHECK_PAUSE_US);
+		cr_error_clear(&first);
+		n = cr_capture_check(c, keep_first, &first, err);
+		if (n < 0)
+			return n;
+	}
+	return n > 0 ? cr_error_set(err, first.code, "%s", first.text) : 0;
+}
+
 int cr_capture_request(struct cr_capture *c, struct cr_error *err)
 {
 	struct timespec t0;
 	size_t n;
 	int ret;
 
+	ret = check_before(c, err);
+	if (ret)
+		return ret;
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	do {
 		ret = begin_new(c, &n, err);
