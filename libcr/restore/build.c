@@ -169,12 +169,8 @@ static int finish(struct cr_restore_context *ctx, struct cr_error *err)
 		if (s->p->kind == CR_PROC_ZOMBIE)
 			continue;
 		ret = last_calls(ctx, s, err);
-		if (!ret && s->p->kind == CR_PROC_RESPAWNED) {
-			/* what a launcher blocks it blocks itself */
-			ret = cr_remote_set_sigmask(&s->tasks[0], 0, err);
-			if (!ret)
-				ret = cr_respawn(ctx, s, err);
-		}
+		if (!ret && s->p->kind == CR_PROC_RESPAWNED)
+			ret = cr_respawn(ctx, s, err);
 		if (!ret && s->p->kind == CR_PROC_NORMAL &&
 		    last_of_its_memory(ctx, s))
 			ret = seal(ctx, s, err);

@@ -11,10 +11,13 @@
 
 #include "restore/build.h"
 
-/* What comes from the restart: the new allocation, the new generation. */
+/*
+ * What comes from the restart.  Not SLURM_*: a script may have changed those;
+ * plugins/slurm refreshes the others when the launcher starts.
+ */
 static bool from_restart(const char *entry)
 {
-	static const char *const prefixes[] = { "SLURM_", "PMIX_", "CR_" };
+	static const char *const prefixes[] = { "PMIX_", "CR_" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
 		if (!strncmp(entry, prefixes[i], strlen(prefixes[i])))
