@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Threads in blocking calls, children, signals and timers notice no checkpoint and no restart.
+# time limit: 60
+. "$(dirname "$0")/lib.sh"
+enter_pidns
+tmpdir
+. "$CR_SRC/test-cluster/cases/restart.sh"
+cc_prog blocking "$CR_SRC/test-cluster/cases/blocking.c"
+cc_prog oneshot "$CR_SRC/test-cluster/cases/oneshot.c"
+
+# up NAME: the process runs, and nobody holds it
+up() {
+	[ "$(cat "/proc/$PID/comm" 2>/dev/null)" = "$1" ] &&
+		grep -q '^TracerPid:.*[^0-9]0$' "/proc/$PID/status"
+}
+
+# get_on PROGRAM N M: N checkpoints on continue, M restarts, each from the last
+get_on() {
+	local name=$1 i status=0
+	start "./$name"
+	for ((i = 0; i < $2; i++)); do
+		cr_checkpoint -f img "$PID" || fail "checkpoint $i"
+		! gone "$PID" || fail "after checkpoint $i: $(cat out)"
+	done
+	save img
+	for ((i = 0; i < $3; i++)); do
+		timeout 60 cr_restart img 2>err &
+		wait_for 'up $name' 10
+		cr_checkpoint -f img "$PID" ||
+			fail "restart $i: $(cat err out)"
+		[ $((i + 1)) = "$3" ] || kill -9 "$PID"
+		[ $((i + 1)) = "$3" ] || wait $! 2>/dev/null || true
+	done
+	kill -TERM "$PID"
+	wait $! || status=$?
+	[ $status = 7 ] || fail "$name: status $status: $(cat err out)"
+}
+
+get_on blocking 100 8
+get_on oneshot 30 8
