@@ -134,7 +134,7 @@ in_pidns() {
 enter_pidns() {
 	[ -z "${CR_IN_PIDNS:-}" ] || return 0
 	tmpdir
-	CR_IN_PIDNS=1 in_pidns "$CASE" || exit $?
+	CR_IN_PIDNS=1 in_pidns bash "$CASE" || exit $?
 	exit 0
 }
 
