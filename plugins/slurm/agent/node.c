@@ -64,6 +64,7 @@ static struct json_object *node_rank_json(const struct cr_root *r)
 	cr_json_put_int(o, "size", r->size);
 	cr_json_put_int(o, "launcher", r->launcher);
 	cr_json_put_int(o, "pid", r->target);
+	cr_json_put_bool(o, "mpi", r->mpi);
 	return o;
 }
 

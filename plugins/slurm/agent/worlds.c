@@ -127,10 +127,11 @@ void cr_worlds_expect(struct cr_worlds *w, struct json_object *manifest)
 
 static int worlds_check_one(struct cr_world *i, struct cr_error *err)
 {
-	int reported = 0, unknown_end = 0;
+	int reported = 0, unknown_end = 0, mpi = 0;
 
 	for (int r = 0; r < i->size; r++) {
 		reported += i->ranks[r].reported;
+		mpi += i->ranks[r].mpi;
 		unknown_end += i->ranks[r].state == CR_RANK_ENDED &&
 			       i->ranks[r].status < 0;
 	}
@@ -139,6 +140,11 @@ static int worlds_check_one(struct cr_world *i, struct cr_error *err)
 	for (int r = 0; r < i->size; r++) {
 		struct cr_world_rank *k = &i->ranks[r];
 
+		/* those that are further on would wait for it in the cut */
+		if (k->reported && mpi && !k->mpi)
+			return cr_error_set(err, -EAGAIN,
+					    "rank %d of %s has not come out "
+					    "of MPI_Init", r, i->name);
 		if (k->reported || (k->state == CR_RANK_ENDED && !unknown_end))
 			continue;
 		if (k->state == CR_RANK_ENDED)
@@ -162,7 +168,7 @@ int cr_worlds_check(struct cr_worlds *w, struct json_object *ranks,
 
 	for (struct cr_world *i = w->first; i; i = i->next)
 		for (int r = 0; r < i->size; r++)
-			i->ranks[r].reported = false;
+			i->ranks[r].reported = i->ranks[r].mpi = false;
 	for (size_t k = 0; k < json_object_array_length(ranks); k++) {
 		struct json_object *o = json_object_array_get_idx(ranks, k);
 		struct cr_world *i;
@@ -181,6 +187,7 @@ int cr_worlds_check(struct cr_worlds *w, struct json_object *ranks,
 					    "rank %d of %s is there twice",
 					    (int)rank, i->name);
 		i->ranks[rank].reported = true;
+		i->ranks[rank].mpi = cr_json_bool(o, "mpi", false);
 	}
 	for (struct cr_world *i = w->first; i && !rc; i = i->next)
 		rc = worlds_check_one(i, err);

@@ -28,7 +28,7 @@ struct cr_world {
 	struct cr_world_rank {
 		enum cr_rank_state state;
 		int status; /* ENDED: wait status, -1: not known */
-		bool reported;
+		bool reported, mpi; /* in the generation in hand */
 	} *ranks; /* [size] */
 };
 

@@ -151,6 +151,26 @@ static void restarted(void **state)
 	cr_worlds_destroy(&w);
 }
 
+static void all_in_mpi(void **state)
+{
+	struct cr_worlds w = { 0 };
+	struct cr_error err = { 0 };
+	struct json_object *a = json_object_new_array();
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		note(&w, "1.0", i, 2, 50, CR_RANK_LIVE, -1);
+		json_object_array_add(a, rank("1.0", i, 2, 50));
+	}
+	assert_int_equal(cr_worlds_check(&w, a, &err), 0);
+	cr_json_put_bool(json_object_array_get_idx(a, 0), "mpi", true);
+	assert_int_equal(cr_worlds_check(&w, a, &err), -EAGAIN);
+	cr_json_put_bool(json_object_array_get_idx(a, 1), "mpi", true);
+	assert_int_equal(cr_worlds_check(&w, a, &err), 0);
+	json_object_put(a);
+	cr_worlds_destroy(&w);
+}
+
 static void impossible(void **state)
 {
 	static const int bad[][2] = { { -1, 2 }, { 2, 2 }, { 0, 0 },
@@ -172,7 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),      cmocka_unit_test(ended),
 		cmocka_unit_test(two_of_one), cmocka_unit_test(restarted),
-		cmocka_unit_test(impossible),
+		cmocka_unit_test(all_in_mpi), cmocka_unit_test(impossible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
