@@ -41,6 +41,7 @@ struct note { /* what a rank tells another in a round */
 static struct {
 	int mode; /* CR_MPI_HOLD_ALL or CR_MPI_HOLD_COLL */
 	bool token; /* taken */
+	bool settled; /* pending is of this round */
 	struct cr_mpi_census census;
 	struct cr_mpi_pending pending;
 	uint64_t *received; /* as noted */
@@ -80,9 +81,12 @@ static int freeze(void)
 	cut.token = true;
 	cr_mpi_count_threads(&cut.census);
 	/* only when no thread is about to count or free the same requests */
-	if (cut.mode == CR_MPI_HOLD_ALL && !cut.census.unsafe &&
-	    !cut.census.through)
+	cut.settled = cut.mode == CR_MPI_HOLD_ALL && !cut.census.unsafe &&
+		      !cut.census.through;
+	if (cut.settled)
 		cr_mpi_settle(&cut.pending);
+	else
+		memset(&cut.pending, 0, sizeof(cut.pending));
 	return 0;
 }
 
@@ -133,7 +137,8 @@ static void make_notes(struct cr_mpi_blob *blobs)
 		n++;
 	size = sizeof(*note) + n * sizeof(note->standing[0]);
 	note = cr_mpi_alloc(1, size);
-	note->through = cut.census.through;
+	/* others may have to begin what our request waits for */
+	note->through = cut.census.through + (cut.pending.function != NULL);
 	note->finalizing = cr_mpi_phase != CR_MPI_UP;
 	stand(&note->standing[note->n++],
 	      cr_mpi_comm_of(CR_PRE(ompi_mpi_comm_world)));
@@ -190,7 +195,7 @@ static bool at_rest(struct cr_mpi_blob *notes, const struct cr_mpi_lines *lines)
 {
 	if (cut.mode != CR_MPI_HOLD_ALL || !lines->at_rest ||
 	    cut.census.unsafe || cut.census.through ||
-	    cut.pending.unfinished || cut.pending.function)
+	    !cut.settled || cut.pending.unfinished || cut.pending.function)
 		return false;
 	for (int i = 0; i < cr_mpi_size; i++)
 		if (((struct note *)notes[i].data)->sent != cut.received[i])
@@ -422,6 +427,8 @@ static int quiesce(void *arg, char *reason, size_t size)
 	if (rc == 0) {
 		do {
 			rc = one_round();
+			if (!cut.settled)
+				continue;
 			if (!cut.pending.function)
 				since = 0;
 			else if (!since)
