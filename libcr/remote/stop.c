@@ -189,6 +189,9 @@ static int leave_rseq(struct cr_task *t, struct cr_error *err)
 
 static int stopped(struct cr_task *t, int status, struct cr_error *err)
 {
+	struct user_regs_struct was;
+	int ret;
+
 	t->held = true;
 	t->group_stop = WSTOPSIG(status) != SIGTRAP;
 	t->group_signal = t->group_stop ? WSTOPSIG(status) : 0;
@@ -198,10 +201,20 @@ static int stopped(struct cr_task *t, int status, struct cr_error *err)
 		return cr_error_set(err, -errno, "thread %d: registers: %s",
 				    t->tid, strerror(errno));
 	}
+	was = t->regs;
 	if ((int64_t)t->regs.rax == -EINTR &&
 	    call_gives_eintr((int64_t)t->regs.orig_rax))
 		t->regs.rax = (uint64_t)-ERESTARTNOHAND;
-	return leave_rseq(t, err);
+	ret = leave_rseq(t, err);
+	/* at once: the tracer may be killed before it lets the task go */
+	if (!ret && (was.rax != t->regs.rax || was.rip != t->regs.rip) &&
+	    ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs) < 0)
+		ret = errno == ESRCH
+			      ? -ESRCH
+			      : cr_error_set(err, -errno,
+					     "thread %d: registers: %s",
+					     t->tid, strerror(errno));
+	return ret;
 }
 
 int cr_remote_wait_stop_ms(struct cr_task *t, unsigned int ms,
