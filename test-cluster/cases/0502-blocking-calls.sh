@@ -26,7 +26,8 @@ get_on() {
 	save img
 	for ((i = 0; i < $3; i++)); do
 		timeout 60 cr_restart img 2>err &
-		wait_for 'up $name' 10
+		wait_for 'up $name || gone $!' 10
+		up "$name" || fail "restart $i: $(cat err out)"
 		cr_checkpoint -f img "$PID" ||
 			fail "restart $i: $(cat err out)"
 		[ $((i + 1)) = "$3" ] || kill -9 "$PID"
