@@ -33,7 +33,8 @@ static void generation_idle(struct cr_coord *c)
 /* All agents have undone (or have gone). */
 static void generation_aborted(struct cr_coord *c)
 {
-	bool retry = (c->error.code == -EAGAIN ||
+	/* -ESRCH: a process has ended, as processes do */
+	bool retry = (c->error.code == -EAGAIN || c->error.code == -ESRCH ||
 		      c->error.code == -CR_ETEMPFAIL) &&
 		     cr_loop_now() + GENERATION_RETRY_MS < c->deadline;
 	struct cr_error err = { 0 };

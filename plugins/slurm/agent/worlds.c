@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #define WORLDS_SIZE_MAX (1 << 22)
 
@@ -145,6 +146,13 @@ static int worlds_check_one(struct cr_world *i, struct cr_error *err)
 			return cr_error_set(err, -EAGAIN,
 					    "rank %d of %s has not come out "
 					    "of MPI_Init", r, i->name);
+		/* to keep this would be to lose what is good */
+		if (k->state == CR_RANK_ENDED && k->status >= 0 &&
+		    WIFSIGNALED(k->status))
+			return cr_error_set(err, -ECANCELED,
+					    "rank %d of %s was killed by "
+					    "signal %d", r, i->name,
+					    WTERMSIG(k->status));
 		if (k->reported || (k->state == CR_RANK_ENDED && !unknown_end))
 			continue;
 		if (k->state == CR_RANK_ENDED)

@@ -99,6 +99,8 @@ static void ended(void **state)
 	assert_int_equal(check(&w, "1.0", 0, 1, 3), -EAGAIN); /* how? */
 	note(&w, "1.0", 2, 3, 50, CR_RANK_ENDED, 256);
 	assert_int_equal(check(&w, "1.0", 0, 1, 3), 0);
+	note(&w, "1.0", 2, 3, 50, CR_RANK_ENDED, 9);
+	assert_int_equal(check(&w, "1.0", 0, 1, 3), -ECANCELED);
 	for (int i = 0; i < 2; i++)
 		note(&w, "1.0", i, 3, 50, CR_RANK_ENDED, 0);
 	assert_int_equal(check(&w, "1.0", 0, -1, 3), 0);
