@@ -162,6 +162,12 @@ static int release_stopped(struct cr_stub *s, struct cr_error *err)
 
 static int finish(struct cr_restore_context *ctx, struct cr_error *err)
 {
+	/*
+	 * A stopped process is let go of here, the others in the release, and
+	 * then they no longer die with us: from now on the end of the command
+	 * must be noticed (supervisor.c), not died of.
+	 */
+	prctl(PR_SET_PDEATHSIG, 0);
 	for (size_t i = ctx->img->n_procs; i-- > 0;) {
 		struct cr_stub *s = &ctx->stubs[i];
 		int ret;

@@ -2,8 +2,9 @@
 /*
  * supervisor.c - the process that builds the tree and is its root's parent
  *
- * Until the release it dies with the restart command (PR_SET_PDEATHSIG), and
- * the stubs with it (PTRACE_O_EXITKILL).  Afterwards it waits: for the end of
+ * Until it lets go of the first process it dies with the restart command
+ * (PR_SET_PDEATHSIG), and the stubs with it (PTRACE_O_EXITKILL).  From then on
+ * it notices the end of the command itself.  After the release it waits: for the end of
  * the root, which it tells, and for the end of the command, upon which it
  * kills the tree.  In namespaces of its own it is the first process and stays
  * until the last one has gone.
@@ -171,6 +172,14 @@ fail(struct cr_restore_context *ctx, const struct cr_error *err)
 	_exit(1);
 }
 
+/* It never sends anything: what can be read from it is its end. */
+static bool command_has_gone(int channel)
+{
+	struct pollfd p = { .fd = channel, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 static void run(struct cr_restore_context *ctx, double start,
 		struct cr_error *err)
 {
@@ -187,14 +196,13 @@ static void run(struct cr_restore_context *ctx, double start,
 			     strerror(errno));
 		return;
 	}
-	if (cr_release(ctx, err) < 0)
+	if (command_has_gone(ctx->channel) || cr_release(ctx, err) < 0)
 		return;
 	m.seconds = now() - start;
 	cr_channel_send(ctx->channel, &m, pidfd);
 	let_go_of_files(ctx->channel);
 	munmap((void *)(uintptr_t)ctx->bench.start,
 	       ctx->bench.end - ctx->bench.start);
-	prctl(PR_SET_PDEATHSIG, 0);
 	signals = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	watch(ctx, signals, root);
 	_exit(0);
@@ -202,15 +210,14 @@ static void run(struct cr_restore_context *ctx, double start,
 
 void cr_supervisor_main(struct cr_restore_context *ctx, int channel)
 {
-	struct pollfd p = { .fd = channel, .events = POLLIN };
 	struct cr_error err = { 0 };
 	double start = now();
 
 	ctx->channel = channel;
 	ctx->image_fd = cr_reader_fd(ctx->reader);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (poll(&p, 1, 0) > 0)
-		_exit(1); /* the command died before that */
+	if (command_has_gone(channel))
+		_exit(1);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (build(ctx, &err) >= 0)
 		run(ctx, start, &err);
