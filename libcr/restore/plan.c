@@ -201,6 +201,14 @@ static uint64_t needed_flags(const struct planner *pl, uint32_t i)
 	return flags;
 }
 
+/* All roots have the supervisor. */
+static bool same_parent(const struct cr_image *img, uint32_t a, uint32_t b)
+{
+	return img->procs[a].ppid == img->procs[b].ppid ||
+	       (cr_plan_find(img, img->procs[a].ppid) == CR_NONE &&
+		cr_plan_find(img, img->procs[b].ppid) == CR_NONE);
+}
+
 /*
  * Who makes process i: its parent, or a sibling with which it shares more
  * (then as that one's sibling, CLONE_PARENT).
@@ -221,7 +229,7 @@ static int choose_creator(const struct planner *pl, uint32_t i, uint32_t parent,
 		const struct cr_process *q = &img->procs[k];
 
 		if (k == i || !pl->nodes[k].created ||
-		    q->ppid != img->procs[i].ppid ||
+		    !same_parent(img, k, i) ||
 		    q->exit_signal != img->procs[i].exit_signal ||
 		    shared_flags(img, i, k) != need)
 			continue;
@@ -293,49 +301,79 @@ static int plan_process(struct planner *pl, uint32_t i, uint32_t parent)
 	return plan_children(pl, i, true);
 }
 
-/* Processes whose parent is not in the tree, by the supervisor. */
+static bool is_root(const struct cr_image *img, uint32_t i)
+{
+	return cr_plan_find(img, img->procs[i].ppid) == CR_NONE;
+}
+
+/*
+ * Roots of a session that one outside of it cannot join: a helper in it makes
+ * them and ends, and so they become the supervisor's, as they were init's.
+ * The helper leads the session if its leader has gone, or is a child of the
+ * leader.
+ */
+static int plan_in_session(struct planner *pl, int32_t session, uint32_t leader)
+{
+	uint32_t helper;
+	int ret;
+
+	ret = add_helper(pl, &helper);
+	if (!ret)
+		ret = add_create(pl, helper, leader == CR_NONE ? session : 0,
+				 leader, 0);
+	if (!ret && leader == CR_NONE)
+		ret = add_setsid(pl, helper, session);
+	for (uint32_t k = 0; !ret && k < pl->img->n_procs; k++)
+		if (!pl->nodes[k].created && is_root(pl->img, k) &&
+		    birth_session(pl, k) == session)
+			ret = plan_process(pl, k, helper);
+	return ret ? ret : add_end(pl, helper, leader);
+}
+
+/* One root, if it is possible by now. */
+static int plan_root(struct planner *pl, uint32_t i, bool *done)
+{
+	int32_t birth = birth_session(pl, i);
+	uint32_t leader = cr_plan_find(pl->img, birth);
+
+	*done = true;
+	if (birth == ANY || birth == OUTER)
+		return plan_process(pl, i, CR_NONE);
+	if (leader == CR_NONE || pl->nodes[leader].session == birth)
+		return plan_in_session(pl, birth, leader);
+	*done = false;
+	return 0;
+}
+
+/* Processes whose parent is not in the tree. */
 static int plan_roots(struct planner *pl)
 {
 	const struct cr_image *img = pl->img;
+	uint32_t left = CR_NONE;
+	bool done, again;
 
-	for (uint32_t i = 0; i < img->n_procs; i++) {
-		const struct cr_process *p = &img->procs[i];
-		int32_t birth = birth_session(pl, i);
-		uint32_t helper;
-		int ret;
+	do { /* a session's leader may be the descendant of a later root */
+		again = false;
+		left = CR_NONE;
+		for (uint32_t i = 0; i < img->n_procs; i++) {
+			int ret;
 
-		if (pl->nodes[i].created ||
-		    cr_plan_find(img, p->ppid) != CR_NONE)
-			continue;
-		if (birth == ANY || birth == OUTER) {
-			ret = plan_process(pl, i, CR_NONE);
+			if (pl->nodes[i].created || !is_root(img, i))
+				continue;
+			ret = plan_root(pl, i, &done);
 			if (ret < 0)
 				return ret;
-			continue;
+			again |= done;
+			if (!done)
+				left = i;
 		}
-		if (cr_plan_find(img, birth) != CR_NONE)
-			return cr_error_set(pl->err, -ENOTSUP,
-					    "process %d: its session's leader "
-					    "%d is there, but it is no "
-					    "descendant of it any more",
-					    p->pid, birth);
-		/* a session whose leader has gone: a helper leads it */
-		ret = add_helper(pl, &helper);
-		if (!ret)
-			ret = add_create(pl, helper, birth, CR_NONE, 0);
-		if (!ret)
-			ret = add_setsid(pl, helper, birth);
-		for (uint32_t k = i; !ret && k < img->n_procs; k++)
-			if (!pl->nodes[k].created &&
-			    cr_plan_find(img, img->procs[k].ppid) == CR_NONE &&
-			    birth_session(pl, k) == birth)
-				ret = plan_process(pl, k, helper);
-		/* its children become the supervisor's, as they were init's */
-		if (!ret)
-			ret = add_end(pl, helper, CR_NONE);
-		if (ret < 0)
-			return ret;
-	}
+	} while (again);
+	if (left != CR_NONE)
+		return cr_error_set(pl->err, -ENOTSUP,
+				    "process %d: its session %d cannot be "
+				    "built again: the leader is not in it any "
+				    "more",
+				    img->procs[left].pid, img->procs[left].sid);
 	for (uint32_t i = 0; i < img->n_procs; i++)
 		if (!pl->nodes[i].created)
 			return cr_error_set(pl->err, -EINVAL,

@@ -23,7 +23,7 @@ struct cr_step {
 	uint32_t stub;	  /* index in cr_image.procs; helpers follow those */
 	uint32_t creator; /* CREATE, END: a stub, or CR_NONE: the supervisor */
 	uint64_t flags;	  /* CREATE: CLONE_* */
-	int32_t pid;	  /* CREATE */
+	int32_t pid;	  /* CREATE; 0: any that is free */
 	int32_t pgid;	  /* SETPGID */
 };
 

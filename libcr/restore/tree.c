@@ -19,6 +19,9 @@
 /* Where in the bench's data the array of set_tid lies. */
 #define SET_TID_OFFSET (CR_BENCH_DATA - 64)
 
+#define FIRST_ID 2
+#define LAST_ID (1 << 22) /* the most that pid_max may be */
+
 #define MOST_TRIES 1000 /* for an id that is about to be free, a second */
 
 /*
@@ -113,6 +116,45 @@ static int create_by(struct cr_restore_context *ctx, struct cr_task *by,
 	return 0;
 }
 
+static bool in_image(const struct cr_image *img, pid_t id)
+{
+	for (size_t i = 0; i < img->n_procs; i++) {
+		const struct cr_process *p = &img->procs[i];
+
+		if (p->pid == id || p->pgid == id || p->sid == id)
+			return true;
+		for (size_t k = 1; k < p->n_threads; k++)
+			if (p->threads[k].tid == id)
+				return true;
+	}
+	return false;
+}
+
+static bool is_free(pid_t id)
+{
+	return kill(id, 0) && errno == ESRCH && kill(-id, 0) && errno == ESRCH;
+}
+
+/* A helper whose id does not matter, but must be in nobody's way. */
+static int create_anyhow(struct cr_restore_context *ctx, struct cr_task *by,
+			 struct cr_stub *s, struct cr_error *err)
+{
+	struct cr_error why = { 0 };
+	int ret = -EEXIST;
+
+	for (s->pid = FIRST_ID; ret == -EEXIST && s->pid < LAST_ID; s->pid++) {
+		if (in_image(ctx->img, s->pid) || !is_free(s->pid))
+			continue;
+		cr_error_clear(&why);
+		ret = create_by(ctx, by, &s->tasks[0], s->pid, 0, SIGCHLD,
+				&why);
+		if (!ret)
+			return 0;
+	}
+	return cr_error_set(err, ret, "a helper process: %s",
+			    why.code ? why.text : "all ids are in use");
+}
+
 static int step_create(struct cr_restore_context *ctx,
 		       const struct cr_step *step, struct cr_error *err)
 {
@@ -134,6 +176,9 @@ static int step_create(struct cr_restore_context *ctx,
 	s->n_tasks = 1;
 	if (step->creator == CR_NONE)
 		ret = create_here(ctx, s, exit_signal, err);
+	else if (!step->pid)
+		ret = create_anyhow(ctx, &ctx->stubs[step->creator].tasks[0], s,
+				    err);
 	else
 		ret = create_by(ctx, &ctx->stubs[step->creator].tasks[0],
 				&s->tasks[0], step->pid, step->flags,

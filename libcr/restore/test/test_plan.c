@@ -159,6 +159,32 @@ static void dead_leaders(void **state)
 	good(img);
 }
 
+/* What a group, a session or forwarding brings along. */
+static void several_roots(void **state)
+{
+	struct cr_image *img = cr_image_create();
+
+	add(img, 10, 1, 10, 10);
+	add(img, 11, 1, 11, 11); /* another session with its leader */
+	add(img, 12, 11, 12, 11);
+	add(img, 13, 1, 12, 11); /* orphans in sessions whose leaders ... */
+	add(img, 14, 1, 14, 10); /* ... are no ancestors of theirs */
+	add(img, 15, 14, 14, 10);
+	good(img);
+	img = cr_image_create();
+	add(img, 10, 9, 7, 3);	 /* of a shell outside, */
+	add(img, 11, 8, 6, 3);	 /* another job of it, */
+	add(img, 12, 5, 5, 2);	 /* and one of another shell */
+	add(img, 13, 1, 17, 17); /* in the session of a later one's child */
+	add(img, 16, 1, 16, 16);
+	add(img, 17, 16, 17, 17);
+	good(img);
+	img = cr_image_create();
+	add(img, 10, 9, 10, 3);
+	add(img, 11, 8, 10, 3)->fs_of = 0;
+	good(img);
+}
+
 static void impossible(void **state)
 {
 	struct cr_image *img = cr_image_create();
@@ -224,6 +250,7 @@ int main(void)
 		cmocka_unit_test(one_process),
 		cmocka_unit_test(child_older_than_session),
 		cmocka_unit_test(dead_leaders),
+		cmocka_unit_test(several_roots),
 		cmocka_unit_test(impossible),
 		cmocka_unit_test(manager),
 		cmocka_unit_test(siblings_share),
