@@ -47,6 +47,8 @@ int cr_capture_create(struct cr_capture **result,
 		      const struct cr_capture_options *opt,
 		      struct cr_error *err)
 {
+	const struct cap_root root = { .scope = opt->scope,
+				       .target = opt->target };
 	struct cr_capture *c = calloc(1, sizeof(*c));
 
 	if (!c)
@@ -54,7 +56,12 @@ int cr_capture_create(struct cr_capture **result,
 	c->opt = *opt;
 	c->self = getpid();
 	c->command = find_command();
+	if (cap_add_root(c, &root)) {
+		free(c);
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	}
 	if (opt->target == c->self) {
+		free(c->roots);
 		free(c);
 		return cr_error_set(err, -EDEADLK,
 				    "a process cannot capture itself");
@@ -84,7 +91,7 @@ static int describe_host(struct cr_capture *c, struct cr_error *err)
 	img->kernel = strdup(u.release);
 	img->creator = strdup(PACKAGE_NAME " " PACKAGE_VERSION);
 	img->page_size = 4096;
-	img->root_pid = c->procs[0]->vpid;
+	img->root_pid = cap_scope_root(c)->vpid;
 	img->scope = c->opt.scope;
 	if (!img->hostname || !img->kernel || !img->creator)
 		return cr_error_set(err, -ENOMEM, "out of memory");
@@ -339,10 +346,6 @@ int cr_capture_snapshot(struct cr_capture *c, struct cr_error *err)
 	if (!c->img)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	ret = cap_hold(c, err);
-	if (!ret && c->procs[0]->omitted)
-		ret = cr_error_set(err, -CR_EOMITTED,
-				   "process %d wants to be left out",
-				   c->procs[0]->vpid);
 	if (!ret)
 		ret = describe_host(c, err);
 	if (!ret)

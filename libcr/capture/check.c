@@ -98,19 +98,21 @@ static const char *const namespaces[] = { "pid", "mnt", "net",
 /* All processes of the scope must see the same system. */
 static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
 {
+	struct cap_proc *root = cap_scope_root(c);
 	char *mine, *first;
 	size_t i;
 
+	if (!root)
+		return; /* told elsewhere */
 	for (i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
 		mine = cr_procfs_link(p->pid, "ns/%s", namespaces[i]);
-		first = cr_procfs_link(c->procs[0]->pid, "ns/%s",
-				       namespaces[i]);
+		first = cr_procfs_link(root->pid, "ns/%s", namespaces[i]);
 		if (mine && first && strcmp(mine, first))
 			cap_report(c,
 				   "process %d: is in another %s namespace "
 				   "than process %d, which cannot be saved; "
 				   "checkpoint it by itself",
-				   p->vpid, namespaces[i], c->procs[0]->vpid);
+				   p->vpid, namespaces[i], root->vpid);
 		free(mine);
 		free(first);
 	}
@@ -170,7 +172,7 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 	int32_t *tids;
 	size_t n;
 
-	if (p->launcher || p->ended)
+	if (p->launcher || p->omitted)
 		return;
 	if (p->zombie) {
 		/* a leader that ended before its other threads */

@@ -194,6 +194,42 @@ static int check_target(struct cr_capture *c, struct cr_error *err)
 	return 0;
 }
 
+/*
+ * A zombie that waits for a parent outside of the scope is nothing to save:
+ * that parent sees its end here, and nobody would at a restart.
+ */
+static void drop_zombies(struct cr_capture *c)
+{
+	struct cap_proc *p, *parent;
+	size_t i;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		parent = cap_scope_find(c, p->ppid);
+		if (p->zombie && (!parent || parent->omitted))
+			p->omitted = true;
+	}
+}
+
+/* Somebody must be there to stand for all. */
+static int check_root(struct cr_capture *c, struct cr_error *err)
+{
+	struct cap_proc *p = cap_scope_root(c);
+
+	if (c->n_roots == 1 &&
+	    (c->opt.scope == CR_SCOPE_TREE || c->opt.scope == CR_SCOPE_PROC))
+		p = p && p->pid == c->opt.target ? p : NULL;
+	if (p)
+		return 0;
+	p = cap_scope_find(c, c->opt.target);
+	if (p && p->zombie)
+		p = NULL;
+	return cr_error_set(err, p ? -CR_EOMITTED : -ESRCH,
+			    p ? "process %d wants to be left out" :
+				"all processes of %d have ended",
+			    p ? p->vpid : c->opt.target);
+}
+
 /* A main thread that has ended stays as a shell until the others end. */
 static int check_leaders(struct cr_capture *c, struct cr_error *err)
 {
@@ -271,7 +307,12 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		usleep(STUCK_MS * 1000);
 	}
 	note_ended(c);
+	cap_scope_order(c);
 	ret = check_target(c, err);
+	if (ret)
+		return ret;
+	drop_zombies(c);
+	ret = check_root(c, err);
 	return ret ? ret : check_leaders(c, err);
 }
 

@@ -42,6 +42,8 @@ struct cap_proc {
 	bool ended; /* and collected: its pid may be another's; omitted, too */
 	bool omitted; /* wants to be left out (libcr_omit, CR_CHECKPOINT_OMIT)
 		       */
+	size_t root;  /* why it is here: c->roots[root] */
+	bool tree, had_tree; /* its children are here for the same reason */
 
 	struct cap_thread **threads; /* [0] is the leader */
 	size_t n_threads;
@@ -63,6 +65,16 @@ struct cap_proc {
 	struct cap_snapshot snap;
 };
 
+/* What was asked for: first by the request, then by callbacks. */
+struct cap_root {
+	cr_scope_t scope;
+	pid_t target; /* in the caller's namespace */
+	bool found;
+	int32_t by;   /* who forwarded, as it sees itself; 0: the request */
+	uid_t uid;    /* that it runs as */
+	bool anybody; /* which is root, who may ask for every process */
+};
+
 /* A piece of memory that had to be copied under the stop. */
 struct cap_piece {
 	uint32_t space; /* as cr_run.space; shm: index | CAP_SHM */
@@ -81,7 +93,9 @@ struct cr_capture {
 	struct cr_capture_stats stats;
 	struct cr_image *img;
 
-	struct cap_proc **procs; /* [0] is the target, parents first */
+	struct cap_root *roots;
+	size_t n_roots;
+	struct cap_proc **procs; /* parents first once they are held */
 	size_t n_procs;
 	pid_t self, command; /* never part of the scope */
 
@@ -116,6 +130,17 @@ bool cap_cancelled(const struct cr_capture *c, struct cr_error *err);
 int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err);
 struct cap_proc *cap_scope_find(struct cr_capture *c, pid_t pid);
 void cap_scope_free(struct cr_capture *c);
+/* Takes back what was found from the n-th process and root on. */
+void cap_scope_cut(struct cr_capture *c, size_t n_procs, size_t n_roots);
+void cap_scope_order(struct cr_capture *c);
+/* The process that stands for all, or NULL: none is left that runs. */
+struct cap_proc *cap_scope_root(struct cr_capture *c);
+
+/* forward.c: what callbacks add to the scope */
+int cap_add_root(struct cr_capture *c, const struct cap_root *root);
+int cap_forward(void *arg, pid_t from, cr_scope_t scope, pid_t target);
+int cap_forward_allowed(const struct cap_root *root, pid_t pid,
+			const char *status, struct cr_error *err);
 
 /* hold.c: stop them all, let them go */
 int cap_hold(struct cr_capture *c, struct cr_error *err);

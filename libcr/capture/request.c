@@ -8,6 +8,7 @@
 
 #include "capture/internal.h"
 
+#define LEAST_WAIT 0.001 /* seconds; 0 would be no limit */
 #define CHECKS 4
 #define CHECK_PAUSE_US 50000
 
@@ -18,6 +19,8 @@ static int begin(struct cr_capture *c, struct cap_proc *p, struct cr_error *err)
 		.target = c->opt.target,
 		.signal = c->opt.afterwards,
 		.dest = c->opt.dest,
+		.forward = cap_forward,
+		.forward_arg = c,
 	};
 	struct cr_rendezvous **more;
 	int ret;
@@ -88,12 +91,17 @@ static void kill_all(struct cr_capture *c)
 			kill(c->procs[i]->pid, SIGKILL);
 }
 
+/* The time allowed began at t0.  1: callbacks have added processes. */
 static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
-		    struct cr_error *err)
+		    const struct timespec *t0, struct cr_error *err)
 {
-	int ret = cr_rendezvous_wait(c->rendezvous, c->n_rendezvous, goal,
-				     c->opt.timeout, c->opt.cancelled,
-				     c->opt.cancelled_arg, err);
+	double left = c->opt.timeout;
+	int ret;
+
+	if (left > 0)
+		left = left > cap_since(t0) ? left - cap_since(t0) : LEAST_WAIT;
+	ret = cr_rendezvous_wait(c->rendezvous, c->n_rendezvous, goal, left,
+				 c->opt.cancelled, c->opt.cancelled_arg, err);
 
 	if (!ret)
 		note_omitted(c);
@@ -142,9 +150,11 @@ int cr_capture_request(struct cr_capture *c, struct cr_error *err)
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	do {
 		ret = begin_new(c, &n, err);
-		if (!ret && n)
-			ret = wait_for(c, CR_RENDEZVOUS_PREPARED, err);
-	} while (!ret && n);
+		if (!ret)
+			ret = wait_for(c, CR_RENDEZVOUS_PREPARED, &t0, err);
+	} while (ret > 0 || (!ret && n));
+	if (!ret)
+		ret = check_before(c, err); /* what callbacks have added */
 	c->requested = !ret;
 	c->stats.callbacks_s += cap_since(&t0);
 	if (!ret && !c->opt.coordinated)
@@ -164,7 +174,7 @@ int cr_capture_quiesce(struct cr_capture *c, struct cr_error *err)
 		    CR_RENDEZVOUS_PREPARED)
 			ret = cr_rendezvous_quiesce(c->rendezvous[i], err);
 	if (!ret && c->n_rendezvous)
-		ret = wait_for(c, CR_RENDEZVOUS_READY, err);
+		ret = wait_for(c, CR_RENDEZVOUS_READY, &t0, err);
 	c->quiesced = !ret;
 	c->stats.callbacks_s += cap_since(&t0);
 	return ret;

@@ -31,15 +31,20 @@ static void free_proc(struct cap_proc *p)
 	free(p);
 }
 
+void cap_scope_cut(struct cr_capture *c, size_t n_procs, size_t n_roots)
+{
+	while (c->n_procs > n_procs)
+		free_proc(c->procs[--c->n_procs]);
+	c->n_roots = n_roots;
+}
+
 void cap_scope_free(struct cr_capture *c)
 {
-	size_t i;
-
-	for (i = 0; i < c->n_procs; i++)
-		free_proc(c->procs[i]);
+	cap_scope_cut(c, 0, 0);
 	free(c->procs);
+	free(c->roots);
 	c->procs = NULL;
-	c->n_procs = 0;
+	c->roots = NULL;
 }
 
 static bool is_launcher(struct cr_capture *c, pid_t pid)
@@ -64,22 +69,35 @@ static bool is_nested(const char *status)
 	return p && strcspn(p, "\t ") < strcspn(p, "\n");
 }
 
-/* Adds pid unless it is known or ours; *p NULL if it was not added. */
-static int add(struct cr_capture *c, pid_t pid, struct cap_proc **p,
-	       struct cr_error *err)
+/*
+ * Adds pid because of a root, and with "tree" its children, too; *changed
+ * counts what is new.
+ */
+static int add(struct cr_capture *c, pid_t pid, size_t root, bool tree,
+	       size_t *changed, struct cr_error *err)
 {
-	struct cap_proc **more, *new;
+	struct cap_proc **more, *new = cap_scope_find(c, pid);
 	struct cr_procfs_stat st;
 	char *status;
+	int ret;
 
-	*p = NULL;
-	if (pid == c->self || pid == c->command || cap_scope_find(c, pid))
+	if (new) {
+		*changed += tree && !new->tree;
+		new->tree |= tree;
+		return 0;
+	}
+	if (pid == c->self || pid == c->command)
 		return 0;
 	if (cr_procfs_stat(pid, &st) || st.state == 'X')
 		return 0; /* gone */
 	status = cr_procfs_read(pid, NULL, "status");
 	if (!status)
 		return 0;
+	ret = cap_forward_allowed(&c->roots[root], pid, status, err);
+	if (ret) {
+		free(status);
+		return ret;
+	}
 	more = realloc(c->procs, (c->n_procs + 1) * sizeof(*more));
 	if (more)
 		c->procs = more;
@@ -97,24 +115,29 @@ static int add(struct cr_capture *c, pid_t pid, struct cap_proc **p,
 	new->zombie = st.state == 'Z';
 	new->launcher = !new->zombie &&is_launcher(c, pid);
 	new->index = CR_NONE;
+	new->root = root;
+	new->tree = tree;
 	free(status);
 	c->procs[c->n_procs++] = new;
-	*p = new;
+	++*changed;
 	return 0;
 }
 
+/* Its children belong to the scope. */
+static bool has_tree(const struct cap_proc *p)
+{
+	return p->tree && !p->launcher && !p->omitted && !p->zombie;
+}
+
 /* Children by /proc/PID/task/TID/children; -ENOENT where it is not there. */
-static int add_children(struct cr_capture *c, struct cap_proc *p, size_t *added,
-			struct cr_error *err)
+static int add_children(struct cr_capture *c, struct cap_proc *p,
+			size_t *changed, struct cr_error *err)
 {
 	char *list, *s, *end;
-	struct cap_proc *child;
 	int32_t *tids;
 	size_t n, i;
 	int ret;
 
-	if (p->launcher || p->omitted || p->zombie)
-		return 0; /* its children are not ours */
 	ret = cr_procfs_numbers(p->pid, "task", &tids, &n);
 	if (ret)
 		return 0; /* gone */
@@ -131,9 +154,7 @@ static int add_children(struct cr_capture *c, struct cap_proc *p, size_t *added,
 
 			if (end == s)
 				break;
-			ret = add(c, pid, &child, err);
-			if (child)
-				++*added;
+			ret = add(c, pid, p->root, true, changed, err);
 		}
 		free(list);
 		if (ret)
@@ -143,15 +164,39 @@ static int add_children(struct cr_capture *c, struct cap_proc *p, size_t *added,
 	return ret;
 }
 
-/* One pass over all processes of the machine. */
-static int add_matching(struct cr_capture *c, size_t *added,
-			struct cr_error *err)
+/* One pass over all processes: those of a group or session. */
+static int add_members(struct cr_capture *c, size_t root, size_t *changed,
+		       struct cr_error *err)
+{
+	struct cap_root *r = &c->roots[root];
+	struct cr_procfs_stat st;
+	int32_t *pids;
+	size_t n, i;
+	int ret;
+
+	ret = cr_procfs_pids(&pids, &n);
+	if (ret)
+		return cr_error_set(err, ret, "/proc: %s", strerror(-ret));
+	for (i = 0; i < n && !ret; i++) {
+		if (cr_procfs_stat(pids[i], &st) ||
+		    r->target !=
+			    (r->scope == CR_SCOPE_PGRP ? st.pgrp : st.session))
+			continue;
+		ret = add(c, pids[i], root, false, changed, err);
+		r->found = true;
+	}
+	free(pids);
+	return ret;
+}
+
+/* The same for children, on a kernel that does not list them. */
+static int add_by_parent(struct cr_capture *c, size_t *changed,
+			 struct cr_error *err)
 {
 	struct cr_procfs_stat st;
 	struct cap_proc *p;
 	int32_t *pids;
 	size_t n, i;
-	bool yes;
 	int ret;
 
 	ret = cr_procfs_pids(&pids, &n);
@@ -160,55 +205,30 @@ static int add_matching(struct cr_capture *c, size_t *added,
 	for (i = 0; i < n && !ret; i++) {
 		if (cr_procfs_stat(pids[i], &st))
 			continue;
-		switch (c->opt.scope) {
-		case CR_SCOPE_PGRP:
-			yes = st.pgrp == c->opt.target;
-			break;
-		case CR_SCOPE_SESS:
-			yes = st.session == c->opt.target;
-			break;
-		case CR_SCOPE_TREE:
-			p = cap_scope_find(c, st.ppid);
-			yes = p && !p->launcher && !p->omitted;
-			break;
-		default:
-			yes = false;
-		}
-		if (!yes)
-			continue;
-		ret = add(c, pids[i], &p, err);
-		if (p)
-			++*added;
+		p = cap_scope_find(c, st.ppid);
+		if (p && has_tree(p))
+			ret = add(c, pids[i], p->root, true, changed, err);
 	}
 	free(pids);
 	return ret;
 }
 
-static int scan_tree(struct cr_capture *c, size_t *added, struct cr_error *err)
+/* All descendants of those whose children belong to the scope. */
+static int scan_trees(struct cr_capture *c, struct cr_error *err)
 {
-	size_t i, before;
+	size_t i, changed;
 	int ret = 0;
 
-	for (i = 0; i < c->n_procs && !ret; i++)
-		ret = add_children(c, c->procs[i], added, err);
-	if (ret != -ENOENT)
-		return ret;
-	do { /* a kernel without children files */
-		before = *added;
-		ret = add_matching(c, added, err);
-	} while (!ret && *added != before);
+	do {
+		changed = 0;
+		for (i = 0; i < c->n_procs && !ret; i++)
+			if (has_tree(c->procs[i]))
+				ret = add_children(c, c->procs[i], &changed,
+						   err);
+		if (ret == -ENOENT)
+			ret = add_by_parent(c, &changed, err);
+	} while (!ret && changed);
 	return ret;
-}
-
-/* Parents before children, the target first, then by pid. */
-static int by_age(const void *a, const void *b)
-{
-	const struct cap_proc *x = *(struct cap_proc *const *)a;
-	const struct cap_proc *y = *(struct cap_proc *const *)b;
-
-	if (x->stat.start_time != y->stat.start_time)
-		return x->stat.start_time < y->stat.start_time ? -1 : 1;
-	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
 /* Those that were found earlier may have ended since. */
@@ -232,47 +252,117 @@ static void note_ended(struct cr_capture *c)
 	}
 }
 
+static int scan_root(struct cr_capture *c, size_t i, struct cr_error *err)
+{
+	static const char *const what[] = { "process", "process group",
+					    "session", "process" };
+	struct cap_root *r = &c->roots[i];
+	size_t changed = 0;
+	int ret = 0;
+
+	switch (r->scope) {
+	case CR_SCOPE_PROC:
+	case CR_SCOPE_TREE:
+		if (r->found)
+			return 0;
+		ret = add(c, r->target, i, r->scope == CR_SCOPE_TREE, &changed,
+			  err);
+		r->found = cap_scope_find(c, r->target) != NULL;
+		break;
+	case CR_SCOPE_PGRP:
+	case CR_SCOPE_SESS:
+		ret = add_members(c, i, &changed, err);
+		break;
+	default:
+		return cr_error_set(err, -EINVAL, "unknown scope %d", r->scope);
+	}
+	if (!ret && !r->found)
+		ret = cr_error_set(err, -ESRCH, "%s %d: no such %s",
+				   what[r->scope], r->target, what[r->scope]);
+	return ret;
+}
+
 /*
  * Looks for processes of the scope that are not known yet; *added is their
  * number.  Called again and again, before the stop and under it.
  */
 int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err)
 {
-	struct cap_proc *p;
-	int ret;
+	size_t before = c->n_procs, i;
+	int ret = 0;
 
-	*added = 0;
 	note_ended(c);
-	switch (c->opt.scope) {
-	case CR_SCOPE_PROC:
-	case CR_SCOPE_TREE:
-		if (!c->n_procs) {
-			ret = add(c, c->opt.target, &p, err);
-			if (ret)
-				return ret;
-			if (!p)
-				return cr_error_set(err, -ESRCH,
-						    "process %d: no such "
-						    "process",
-						    c->opt.target);
-			++*added;
-		}
-		return c->opt.scope == CR_SCOPE_TREE ? scan_tree(c, added, err)
-						     : 0;
-	case CR_SCOPE_PGRP:
-	case CR_SCOPE_SESS:
-		ret = add_matching(c, added, err);
-		if (!ret && !c->n_procs)
-			return cr_error_set(
-				err, -ESRCH, "%s %d: no such %s",
-				c->opt.scope == CR_SCOPE_PGRP ? "process group"
-							      : "session",
-				c->opt.target,
-				c->opt.scope == CR_SCOPE_PGRP ? "process group"
-							      : "session");
-		if (!ret && *added)
-			qsort(c->procs, c->n_procs, sizeof(*c->procs), by_age);
-		return ret;
+	for (i = 0; i < c->n_roots && !ret; i++)
+		ret = scan_root(c, i, err);
+	if (!ret)
+		ret = scan_trees(c, err);
+	*added = c->n_procs - before;
+	return ret;
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const struct cap_proc *x = *(struct cap_proc *const *)a;
+	const struct cap_proc *y = *(struct cap_proc *const *)b;
+
+	if (x->stat.start_time != y->stat.start_time)
+		return x->stat.start_time < y->stat.start_time ? -1 : 1;
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+/* Where after i the parent of process i is; n_procs if it is not. */
+static size_t late_parent(const struct cr_capture *c, size_t i)
+{
+	size_t k;
+
+	for (k = i + 1; k < c->n_procs; k++)
+		if (!c->procs[k]->ended &&
+		    c->procs[k]->pid == c->procs[i]->ppid)
+			break;
+	return k;
+}
+
+/*
+ * The oldest first, but parents always before children: ids and start times
+ * of the same clock tick say nothing.
+ */
+void cap_scope_order(struct cr_capture *c)
+{
+	struct cr_procfs_stat st;
+	struct cap_proc *p;
+	size_t i, k;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		if (!p->ended && !cr_procfs_stat(p->pid, &st))
+			p->ppid = st.ppid;
 	}
-	return cr_error_set(err, -EINVAL, "unknown scope %d", c->opt.scope);
+	if (c->n_procs)
+		qsort(c->procs, c->n_procs, sizeof(*c->procs), by_age);
+	for (i = 0; i < c->n_procs; i++)
+		while ((k = late_parent(c, i)) < c->n_procs) {
+			p = c->procs[k];
+			memmove(&c->procs[i + 1], &c->procs[i],
+				(k - i) * sizeof(*c->procs));
+			c->procs[i] = p;
+		}
+}
+
+/*
+ * What the request named, or the leader of the group or session; where that
+ * is not saved the first that is.
+ */
+struct cap_proc *cap_scope_root(struct cr_capture *c)
+{
+	struct cap_proc *p = cap_scope_find(c, c->opt.target);
+	size_t i;
+
+	if (p && !p->zombie && !p->omitted)
+		return p;
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		if (!p->zombie && !p->omitted)
+			return p;
+	}
+	return NULL;
 }

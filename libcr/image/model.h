@@ -262,7 +262,7 @@ struct cr_image {
 	char *hostname, *kernel, *creator; /* creator: "stillpoint 0.1.0" */
 	uint64_t xfeatures;		   /* extended states in use */
 	uint32_t page_size;
-	int32_t root_pid; /* the process the request named */
+	int32_t root_pid; /* stands for all: what the request named */
 	uint32_t scope;	  /* cr_scope_t */
 
 	struct cr_process *procs; /* parents before children */

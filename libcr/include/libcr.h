@@ -174,6 +174,23 @@ struct cr_checkpoint_info {
 /* Before cr_checkpoint() in a callback, else NULL. */
 const struct cr_checkpoint_info *cr_get_checkpoint_info(void);
 
+/*
+ * cr_forward_checkpoint - in a callback: more processes for this request
+ *
+ * Before cr_checkpoint() only.  The processes named, by ids as this process
+ * sees them (0: its own), become part of the same checkpoint: their callbacks
+ * run as well, and may forward in their turn; all are saved at one moment to
+ * the one context file, and restarted together.  Who is in the request
+ * already stays in it once.  Returns 0 once they are in.
+ *
+ * They must belong to the user this process runs as, unless that is root, and
+ * the requester must be able to checkpoint them.  Async-signal-safe.
+ *
+ * Errors: CR_ENOTCB, EINVAL, ESRCH (nobody there), EPERM, EDEADLK (the
+ * requester itself), CR_ETEMPFAIL (the request was given up meanwhile).
+ */
+int cr_forward_checkpoint(cr_scope_t scope, pid_t target);
+
 struct cr_restart_info {
 	pid_t requester; /* the restart command, as this process sees it */
 	const char *src; /* path of the context file, or NULL */

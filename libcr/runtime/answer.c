@@ -31,6 +31,12 @@ static struct {
 	uint64_t restarts; /* when it began */
 } an = { .fd = -1 };
 
+/* Callbacks in several threads may forward: one at a time. */
+static struct {
+	cr_spinlock_t lock;
+	struct cr_message m; /* too large for the stack of a signal handler */
+} forward;
+
 /* guarded by the registry's mutex */
 static const struct cr_coordinator *coordinator;
 static void *coordinator_arg;
@@ -59,6 +65,7 @@ void cr_answer_forked(void)
 		cr_keep_fd(an.fd);
 	}
 	an.fd = -1;
+	cr_spinlock_init(&forward.lock);
 	coordinator = NULL; /* its peers are the parent's */
 }
 
@@ -118,6 +125,48 @@ const struct cr_message *cr_answer_request(pid_t *requester)
 	return &an.request;
 }
 
+/* The answer is next, or the request is over (which others are to see, too). */
+static int receive_forwarded(struct cr_message *m)
+{
+	struct pollfd p = { .fd = an.fd, .events = POLLIN };
+	ssize_t n;
+
+	do {
+		poll(&p, 1, TICK_MS);
+		n = recv(an.fd, m, offsetof(struct cr_message, scope),
+			 MSG_PEEK | MSG_DONTWAIT);
+	} while (n < 0 && (errno == EAGAIN || errno == EINTR));
+	if (n <= 0 || m->type != CR_MESSAGE_FORWARDED)
+		return -CR_ETEMPFAIL;
+	n = recv(an.fd, m, sizeof(*m), MSG_DONTWAIT);
+	if (n != sizeof(*m) || m->version != CR_PROTOCOL_VERSION)
+		return -EPROTO;
+	return -m->code;
+}
+
+int cr_answer_forward(cr_scope_t scope, pid_t target)
+{
+	struct cr_message *m = &forward.m;
+	sigset_t all, saved;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &saved);
+	cr_spinlock_lock(&forward.lock);
+	memset(m, 0, sizeof(*m));
+	m->version = CR_PROTOCOL_VERSION;
+	m->type = CR_MESSAGE_FORWARD;
+	m->scope = scope;
+	m->target = target;
+	if (send(an.fd, m, sizeof(*m), MSG_NOSIGNAL) == sizeof(*m))
+		rc = receive_forwarded(m);
+	else
+		rc = -CR_ETEMPFAIL; /* nobody is there any more */
+	cr_spinlock_unlock(&forward.lock);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	return rc;
+}
+
 /* A connected socket, or -1: the requester has gone. */
 static int join(uint64_t token, struct ucred *peer)
 {
@@ -151,6 +200,10 @@ static void answer_busy(void)
 	int fd;
 
 	while (cr_helper_next(&token)) {
+		if (cr_answer_cancelled()) { /* this one is next */
+			cr_helper_put_back(token);
+			return;
+		}
 		fd = join(token, &peer);
 		if (fd < 0)
 			continue;

@@ -95,6 +95,18 @@ bool cr_helper_next(uint64_t *token)
 	return true;
 }
 
+void cr_helper_put_back(uint64_t token)
+{
+	siginfo_t info = { .si_signo = CR_SIGNUM, .si_code = SI_QUEUE };
+
+	info.si_errno = CR_SIGNAL_MARK;
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_ptr = (void *)(uintptr_t)token;
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), CR_SIGNUM,
+		&info);
+}
+
 static void *helper_main(void *arg)
 {
 	pid_t pid = getpid();

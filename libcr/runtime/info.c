@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* info.c - what callbacks may ask; what a restart handed over; locks */
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,30 @@ const struct cr_checkpoint_info *cr_get_checkpoint_info(void)
 	checkpoint_info.target = m->target;
 	checkpoint_info.scope = m->scope;
 	return &checkpoint_info;
+}
+
+/* What 0 stands for: the process, its group, its session. */
+static pid_t own_id(cr_scope_t scope)
+{
+	if (scope == CR_SCOPE_PGRP)
+		return getpgrp();
+	return scope == CR_SCOPE_SESS ? getsid(0) : getpid();
+}
+
+int cr_forward_checkpoint(cr_scope_t scope, pid_t target)
+{
+	int rc;
+
+	if (!cr_frame || cr_frame->called)
+		rc = -CR_ENOTCB;
+	else if ((unsigned int)scope > CR_SCOPE_TREE || target < 0)
+		rc = -EINVAL;
+	else
+		rc = cr_answer_forward(scope, target ? target : own_id(scope));
+	if (!rc)
+		return 0;
+	errno = -rc;
+	return -1;
 }
 
 const struct cr_restart_info *cr_get_restart_info(void)

@@ -11,6 +11,8 @@
  *
  *	requester		program
  *	REQUEST
+ *				FORWARD   any number of times
+ *	FORWARDED   after each
  *				BUSY (another request is on), or
  *				OMIT, FAILURE, or
  *				PREPARED  every callback called cr_checkpoint()
@@ -27,11 +29,11 @@
 
 #include <stdint.h>
 
-#define CR_SIGNUM 64 /* SIGRTMAX, the kernel's number */
+#define CR_SIGNUM 64		  /* SIGRTMAX, the kernel's number */
 #define CR_SIGNAL_MARK 0x63725271 /* "crRq" */
 #define CR_SOCKET_PREFIX "libcr-"
 
-#define CR_PROTOCOL_VERSION 1
+#define CR_PROTOCOL_VERSION 2
 #define CR_MESSAGE_TEXT 4096
 
 enum cr_message_type {
@@ -39,11 +41,13 @@ enum cr_message_type {
 	CR_MESSAGE_QUIESCE,
 	CR_MESSAGE_RESUME,
 	CR_MESSAGE_ABORT,
+	CR_MESSAGE_FORWARDED, /* code: 0, or why not */
 	CR_MESSAGE_PREPARED = 101,
 	CR_MESSAGE_READY,
 	CR_MESSAGE_OMIT,
 	CR_MESSAGE_FAILURE, /* code, user_code, text */
 	CR_MESSAGE_BUSY,
+	CR_MESSAGE_FORWARD, /* scope, target as the program sees them */
 };
 
 struct cr_message {

@@ -29,6 +29,9 @@ struct cr_rendezvous {
 	int epoll;	 /* over the above: what the caller polls */
 	double deadline; /* to be connected */
 	struct cr_message request;
+	int (*forward)(void *arg, pid_t from, cr_scope_t scope, pid_t target);
+	void *forward_arg;
+	bool forwarded;	     /* since this was looked at */
 	struct cr_error err; /* FAILED */
 	unsigned int user_code;
 };
@@ -148,6 +151,8 @@ int cr_rendezvous_create(struct cr_rendezvous **out, pid_t pid,
 	r->pid = pid;
 	r->listener = r->sock = r->pidfd = r->epoll = -1;
 	fill_request(&r->request, request);
+	r->forward = request->forward;
+	r->forward_arg = request->forward_arg;
 	r->deadline =
 		now() + (request->connect_timeout > 0 ? request->connect_timeout
 						      : CONNECT_TIMEOUT);
@@ -291,6 +296,25 @@ static enum cr_rendezvous_state failure(struct cr_rendezvous *r,
 	return fail(r, m->code > 0 ? -m->code : -EPROTO, why);
 }
 
+static enum cr_rendezvous_state forward(struct cr_rendezvous *r,
+					const struct cr_message *m)
+{
+	struct cr_message answer = { .version = CR_PROTOCOL_VERSION,
+				     .type = CR_MESSAGE_FORWARDED };
+	int rc = -CR_ENOSUPPORT;
+
+	if (m->scope < CR_SCOPE_PROC || m->scope > CR_SCOPE_TREE ||
+	    m->target <= 0)
+		rc = -EINVAL;
+	else if (r->forward)
+		rc = r->forward(r->forward_arg, r->pid, m->scope, m->target);
+	answer.code = -rc;
+	r->forwarded |= !rc;
+	if (send_message(r, &answer))
+		return fail(r, -ESRCH, "ended during the checkpoint");
+	return r->state;
+}
+
 static enum cr_rendezvous_state step_talking(struct cr_rendezvous *r)
 {
 	struct cr_message m;
@@ -313,6 +337,8 @@ static enum cr_rendezvous_state step_talking(struct cr_rendezvous *r)
 		return failure(r, &m);
 	if (m.type == CR_MESSAGE_BUSY)
 		return fail(r, -EBUSY, "another checkpoint of it is going on");
+	if (m.type == CR_MESSAGE_FORWARD && r->state == CR_RENDEZVOUS_PREPARING)
+		return forward(r, &m);
 	if (m.type == CR_MESSAGE_OMIT && r->state == CR_RENDEZVOUS_PREPARING) {
 		close_fd(&r->sock);
 		return r->state = CR_RENDEZVOUS_OMITTED;
@@ -366,19 +392,23 @@ int cr_rendezvous_wait(struct cr_rendezvous **r, size_t n,
 				continue;
 			cr_rendezvous_step(r[i]);
 			rc = cr_rendezvous_error(r[i], err);
+			if (!rc && r[i]->forwarded)
+				rc = 1;
+			r[i]->forwarded = false;
 			if (rc || at_goal(r[i], goal))
 				continue;
 			slow = r[i]->pid;
 			p[waiting++] = (struct pollfd){ .fd = r[i]->epoll,
 							.events = POLLIN };
 		}
-		if (rc || !waiting)
+		if (rc)
 			break;
 		if (cancelled && cancelled(arg))
 			rc = cr_error_set(err, -ECANCELED,
 					  "cancelled while waiting for "
-					  "process %d",
-					  slow);
+					  "callbacks");
+		else if (!waiting)
+			break;
 		else if (timeout > 0 && now() > deadline)
 			rc = cr_error_set(err, -ETIMEDOUT,
 					  "process %d is not ready after %g s: "

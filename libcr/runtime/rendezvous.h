@@ -29,10 +29,10 @@ enum cr_rendezvous_state {
 	CR_RENDEZVOUS_PREPARING,  /* critical sections, callbacks */
 	CR_RENDEZVOUS_PREPARED,	  /* every callback called cr_checkpoint() */
 	CR_RENDEZVOUS_QUIESCING,
-	CR_RENDEZVOUS_READY,	/* may be snapshotted */
-	CR_RENDEZVOUS_RESUMED,	/* resume or abort was sent */
-	CR_RENDEZVOUS_OMITTED,	/* wants to be left out, runs on */
-	CR_RENDEZVOUS_FAILED,	/* cr_rendezvous_error() says why */
+	CR_RENDEZVOUS_READY,   /* may be snapshotted */
+	CR_RENDEZVOUS_RESUMED, /* resume or abort was sent */
+	CR_RENDEZVOUS_OMITTED, /* wants to be left out, runs on */
+	CR_RENDEZVOUS_FAILED,  /* cr_rendezvous_error() says why */
 };
 
 struct cr_rendezvous;
@@ -44,6 +44,13 @@ struct cr_rendezvous_request { /* what callbacks are told about it */
 	const char *dest; /* path of the context file or NULL */
 	/* seconds until a thread of libcr must have answered at all; 0: 10 */
 	double connect_timeout;
+	/*
+	 * A callback of process "from" wants more processes in the request;
+	 * target is an id of its pid namespace.  It is told the result, 0 or
+	 * -errno.  NULL: -CR_ENOSUPPORT.
+	 */
+	int (*forward)(void *arg, pid_t from, cr_scope_t scope, pid_t target);
+	void *forward_arg;
 };
 
 /*
@@ -83,7 +90,8 @@ unsigned int cr_rendezvous_user_code(const struct cr_rendezvous *r);
  * Waits until each of the n is at goal (PREPARED or READY) or OMITTED.  0, or
  * the code of the first that failed, -ETIMEDOUT after timeout seconds (0: no
  * limit), -ECANCELED once cancelled() is true (polled ten times a second;
- * may be NULL).  Entries may be NULL.
+ * may be NULL).  Entries may be NULL.  1: not all are there, but forward()
+ * has let in more processes, which are to be asked at once.
  */
 int cr_rendezvous_wait(struct cr_rendezvous **r, size_t n,
 		       enum cr_rendezvous_state goal, double timeout,

@@ -88,12 +88,16 @@ int cr_helper_start(void);
 int cr_helper_watch_fork(void);
 /* The next request's token if there is one already. */
 bool cr_helper_next(uint64_t *token);
+/* That request is to come again. */
+void cr_helper_put_back(uint64_t token);
 
 /* answer.c */
 void cr_answer(uint64_t token);
 /* The talk with the requester, after the callbacks; the outcome. */
 int cr_answer_finish(int verdict);
 bool cr_answer_cancelled(void);
+/* More processes for the request; async-signal-safe.  0 or -errno. */
+int cr_answer_forward(cr_scope_t scope, pid_t target);
 const struct cr_message *cr_answer_request(pid_t *requester);
 void cr_answer_forked(void);
 
