@@ -24,14 +24,18 @@ get_on() {
 		! gone "$PID" || fail "after checkpoint $i: $(cat out)"
 	done
 	save img
+	wait_for '[ -z "$(running $name)" ]' 10
 	for ((i = 0; i < $3; i++)); do
-		timeout 60 cr_restart img 2>err &
+		timeout 60 cr_restart --restore-pid img 2>err &
 		wait_for 'up $name || gone $!' 10
 		up "$name" || fail "restart $i: $(cat err out)"
 		cr_checkpoint -f img "$PID" ||
 			fail "restart $i: $(cat err out)"
-		[ $((i + 1)) = "$3" ] || kill -9 "$PID"
-		[ $((i + 1)) = "$3" ] || wait $! 2>/dev/null || true
+		[ $((i + 1)) != "$3" ] || break
+		kill -9 "$PID"
+		wait $! 2>/dev/null || true
+		# its children end by themselves; until then their ids are taken
+		wait_for '[ -z "$(running $name)" ]' 10
 	done
 	kill -TERM "$PID"
 	wait $! || status=$?

@@ -413,6 +413,7 @@ int main(void)
 	sigaction(SIGTERM, &q, NULL);
 	sigemptyset(&chldset);
 	sigaddset(&chldset, SIGALRM);
+	sigaddset(&chldset, SIGRTMIN + 3); /* may come before its thread runs */
 	pthread_sigmask(SIG_BLOCK, &chldset, NULL);
 	for (i = 0; i < n; i++) {
 		CHECK(pthread_create(&th[i], NULL, fn[i], NULL) == 0);

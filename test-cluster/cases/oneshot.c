@@ -22,7 +22,7 @@ static atomic_int quit;
 
 static void bad(const char *what, int i)
 {
-	dprintf(2, "%s, timer %d, lap %lu\n", what, i, laps[i]);
+	dprintf(2, "%s, timer %d, lap %lu errno %d\n", what, i, laps[i], errno);
 	_exit(1);
 }
 
