@@ -8,7 +8,7 @@ enter_pidns
 tmpdir
 
 mpicc_prog heat2d "$CR_SRC/examples/heat2d.c" -lm
-size=(-n 200 -i "${ITERATIONS:-15000}")
+size=(-n 200 -i "${ITERATIONS:-150000}")
 "${MPIRUN[@]}" -n 2 ./heat2d "${size[@]}" -o reference > reference.log
 
 mpi_start 2 ./heat2d "${size[@]}" -o field -p progress

@@ -10,9 +10,10 @@ tmpdir
 mpicc_prog mix "$CR_SRC/plugins/mpi/test/mix.c"
 seed=${SEED:-$RANDOM}
 note "seed $seed"
+steps_all=6000 # several seconds, so that it does not end in between
 for ranks in 2 3; do
-	"${MPIRUN[@]}" -n $ranks ./mix 2000 "$seed" > reference
-	mpi_start $ranks ./mix 2000 "$seed"
+	"${MPIRUN[@]}" -n $ranks ./mix "$steps_all" "$seed" > reference
+	mpi_start $ranks ./mix "$steps_all" "$seed"
 	for n in 1 2 3; do
 		steps=$(grep -c '^step' out || :)
 		wait_for "[ \$(grep -c '^step' out) -gt $steps ]" 60
