@@ -12,7 +12,7 @@ install -m 755 heat2d "$BOX/shared/heat2d"
 slurm_script mpi.sh <<'END'
 #!/bin/bash
 #SBATCH -N2 -n4
-srun --mpi=pmix ./heat2d -n 300 -i 10000 -o $1
+srun --mpi=pmix ./heat2d -n 300 -i 60000 -o $1
 echo "ends $?"
 END
 slurm_submit mpi.sh reference
@@ -21,13 +21,13 @@ reference=$OUT
 [ -s "$BOX/shared/reference" ]
 
 slurm_submit --checkpoint mpi.sh field
-wait_for 'grep -sq "^iteration 2000 " "$OUT"' 60
-slurm_try create "$JOB"
+wait_for 'grep -sq "^iteration 12000 " "$OUT"' 60
+slurm_try_mpi create "$JOB"
 slurm_try show "$JOB"
-slurm_try requeue "$JOB"
+slurm_try_mpi requeue "$JOB"
 slurm_restarted 1
-wait_for 'grep -sq "^iteration 5000 " "$OUT"' 90
-slurm_try create "$JOB"
+wait_for 'grep -sq "^iteration 30000 " "$OUT"' 90
+slurm_try_mpi create "$JOB"
 
 note "a node that is not the batch host's loses its power"
 host=$(box in ctl scontrol show job "$JOB" | sed -n 's/.*BatchHost=//p')

@@ -23,7 +23,7 @@ reference=$OUT
 
 slurm_submit --checkpoint mpi.sh field 6000
 wait_for 'slurm_has "run 1 gave 0" && [ $(grep -c "^iteration 2000 " "$OUT") = 2 ]' 120
-slurm_try create "$JOB"
+slurm_try_mpi create "$JOB"
 slurm_try show "$JOB"
 host=$(box in ctl scontrol show job "$JOB" | sed -n 's/.*BatchHost=//p')
 note "not on $host any more"
