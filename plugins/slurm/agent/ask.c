@@ -94,6 +94,23 @@ static void ask_list(struct cr_peer *p)
 	ask_send(p, a);
 }
 
+/* The checkpoint before this one takes too long. */
+static void ask_waited(void *arg)
+{
+	struct cr_request *r = arg, **at = &r->coord->queue;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	cr_log("%s: MaxWait is over before its turn has come", r->op);
+	if (r->peer)
+		ask_send(r->peer, ask_answer(-ETIMEDOUT,
+					     "MaxWait is over: an earlier "
+					     "checkpoint of the job had not "
+					     "come to its end"));
+	free(r);
+}
+
 void cr_coord_queue(struct cr_coord *c, struct cr_peer *p, const char *op,
 		    const char *base, int max_wait)
 {
@@ -104,6 +121,7 @@ void cr_coord_queue(struct cr_coord *c, struct cr_peer *p, const char *op,
 			ask_send(p, ask_answer(-ENOMEM, "out of memory"));
 		return;
 	}
+	r->coord = c;
 	r->peer = p;
 	snprintf(r->op, sizeof(r->op), "%s", op);
 	snprintf(r->base, sizeof(r->base), "%s", base);
@@ -113,6 +131,9 @@ void cr_coord_queue(struct cr_coord *c, struct cr_peer *p, const char *op,
 	*at = r;
 	if (!c->active)
 		cr_coord_begin(c);
+	else
+		r->timer = cr_loop_after(c->opt.loop, max_wait * 1000L,
+					 ask_waited, r);
 }
 
 static void ask_checkpoint(struct cr_peer *p, const char *op,

@@ -32,10 +32,12 @@ struct cr_peer {
 
 struct cr_request {
 	struct cr_request *next;
+	struct cr_coord *coord;
 	struct cr_peer *peer; /* NULL: the clock, or it has gone */
 	char op[16];
 	char base[PATH_MAX]; /* ImageDir, or "" */
-	int max_wait;	     /* seconds */
+	int max_wait;	     /* seconds: in the queue, and then again */
+	int timer;	     /* while it is not in hand */
 };
 
 struct cr_coord_options {
@@ -105,5 +107,11 @@ void cr_coord_begin(struct cr_coord *c);
 void cr_coord_report(struct cr_peer *p, struct json_object *msg);
 void cr_coord_abort(struct cr_coord *c, int code, const char *text);
 void cr_coord_peer_lost(struct cr_peer *p);
+void cr_coord_send_phase(struct cr_coord *c, enum cr_phase phase);
+
+/* commit.c: after STORE */
+void cr_coord_commit(struct cr_coord *c);
+/* What has been reported of the batch script in this phase, or NULL. */
+struct json_object *cr_coord_batch_report(struct cr_coord *c);
 
 #endif

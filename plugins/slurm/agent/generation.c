@@ -105,11 +105,14 @@ static void generation_timeout(void *arg)
 	cr_coord_abort(c, -ETIMEDOUT, text);
 }
 
-static void generation_send_phase(struct cr_coord *c, enum cr_phase phase)
+void cr_coord_send_phase(struct cr_coord *c, enum cr_phase phase)
 {
 	struct json_object *msg = cr_json_message("phase");
 
 	c->phase = phase;
+	if (phase != CR_PHASE_REQUEST)
+		cr_log("generation %d: %s", c->generation,
+		       cr_phase_name(phase));
 	json_object_put(c->ranks);
 	c->ranks = json_object_new_array();
 	cr_json_put_str(msg, "phase", cr_phase_name(phase));
@@ -158,7 +161,7 @@ static void generation_start(struct cr_coord *c)
 	c->timer = cr_loop_after(c->opt.loop, left > 0 ? left : 0,
 				 generation_timeout, c);
 	cr_log("generation %d begins (%s)", c->generation, r->op);
-	generation_send_phase(c, CR_PHASE_REQUEST);
+	cr_coord_send_phase(c, CR_PHASE_REQUEST);
 }
 
 static void generation_retry(void *arg)
@@ -169,25 +172,15 @@ static void generation_retry(void *arg)
 void cr_coord_begin(struct cr_coord *c)
 {
 	c->active = true;
+	cr_loop_cancel(c->opt.loop, c->queue->timer);
 	c->began = time(NULL);
 	c->deadline = cr_loop_now() + c->queue->max_wait * 1000L;
 	generation_start(c);
 }
 
-static struct json_object *generation_batch(struct cr_coord *c)
-{
-	for (size_t i = 0; i < json_object_array_length(c->ranks); i++) {
-		struct json_object *o = json_object_array_get_idx(c->ranks, i);
-
-		if (!strcmp(cr_json_str(o, "kind", ""), "batch"))
-			return o;
-	}
-	return NULL;
-}
-
 static int generation_check_snapshot(struct cr_coord *c, struct cr_error *err)
 {
-	struct json_object *batch = generation_batch(c), *pids, *stdio;
+	struct json_object *batch = cr_coord_batch_report(c), *pids, *stdio;
 
 	json_object_put(c->launchers);
 	json_object_put(c->stdio);
@@ -203,90 +196,9 @@ static int generation_check_snapshot(struct cr_coord *c, struct cr_error *err)
 	return cr_worlds_map(&c->worlds, pids, &c->launchers, err);
 }
 
-/* For libcr_slurm.so, which reads no JSON: "PID WORLD" lines. */
-static int generation_write_launchers(struct cr_coord *c, struct cr_error *err)
-{
-	char path[PATH_MAX + 64], *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	int rc;
-
-	if (!f)
-		return cr_error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < json_object_array_length(c->launchers); i++) {
-		struct json_object *o =
-			json_object_array_get_idx(c->launchers, i);
-
-		fprintf(f, "%d %s\n", (int)cr_json_int(o, "pid", 0),
-			cr_json_str(o, "world", ""));
-	}
-	fclose(f);
-	snprintf(path, sizeof(path), "%s/launchers", c->dir);
-	rc = cr_copy_text(path, text, 0600, err);
-	free(text);
-	return rc;
-}
-
-static int generation_write_manifest(struct cr_coord *c, struct cr_error *err)
-{
-	struct json_object *m = json_object_new_object();
-	struct json_object *batch = generation_batch(c), *b;
-	int rc;
-
-	cr_json_put_str(m, "format", "stillpoint generation");
-	cr_json_put_int(m, "version", 1);
-	cr_json_put_int(m, "job", c->opt.job);
-	cr_json_put_int(m, "generation", c->generation);
-	cr_json_put_str(m, "op", c->queue->op);
-	cr_json_put_int(m, "created", time(NULL));
-	cr_json_put_int(m, "restart_count", c->restarts);
-	if (batch) {
-		b = json_object_new_object();
-		cr_json_put_str(b, "file", cr_json_str(batch, "file", ""));
-		cr_json_put_int(b, "bytes", cr_json_int(batch, "bytes", -1));
-		cr_json_put_str(b, "digest", cr_json_str(batch, "digest", ""));
-		cr_json_put_str(b, "node", cr_json_str(batch, "node", ""));
-		json_object_object_add(b, "launchers",
-				       json_object_get(c->launchers));
-		json_object_object_add(b, "stdio", json_object_get(c->stdio));
-		json_object_object_add(m, "batch", b);
-	}
-	json_object_object_add(m, "worlds",
-			       cr_worlds_manifest(&c->worlds, c->ranks));
-	rc = batch ? generation_write_launchers(c, err) : 0;
-	if (!rc)
-		rc = cr_gens_commit(c->dir, m, err);
-	json_object_put(m);
-	return rc;
-}
-
-/* Everything is on the disk; now, and only now, may the job be ended. */
-static void generation_commit(struct cr_coord *c)
-{
-	struct cr_error err = { 0 };
-
-	c->phase = CR_PHASE_COMMIT;
-	if (generation_write_manifest(c, &err)) {
-		cr_coord_abort(c, err.code, err.text);
-		return;
-	}
-	c->committed = true;
-	if (!strcmp(c->queue->op, "requeue"))
-		cr_jobctl_requeue(c->opt.job, &err);
-	else if (!strcmp(c->queue->op, "vacate"))
-		cr_jobctl_cancel(c->opt.job, &err);
-	if (err.code) {
-		cr_coord_abort(c, err.code, err.text);
-		return;
-	}
-	cr_coord_done(c, 0, "");
-	generation_send_phase(c, CR_PHASE_FINISH);
-}
-
 static void generation_finished(struct cr_coord *c)
 {
 	c->phase = CR_PHASE_NONE;
-	cr_gens_prune(c->jobdir, c->opt.keep);
 	generation_idle(c);
 }
 
@@ -304,10 +216,10 @@ static void generation_next(struct cr_coord *c)
 		else
 			rc = cr_worlds_check(&c->worlds, c->ranks, &err);
 		if (!rc)
-			generation_send_phase(c, CR_PHASE_QUIESCE);
+			cr_coord_send_phase(c, CR_PHASE_QUIESCE);
 		break;
 	case CR_PHASE_QUIESCE:
-		generation_send_phase(c, CR_PHASE_SNAPSHOT);
+		cr_coord_send_phase(c, CR_PHASE_SNAPSHOT);
 		break;
 	case CR_PHASE_SNAPSHOT:
 		rc = generation_check_snapshot(c, &err);
@@ -315,16 +227,16 @@ static void generation_next(struct cr_coord *c)
 			break;
 		cr_loop_cancel(c->opt.loop, c->timer); /* MaxWait is kept */
 		c->timer = 0;
-		generation_send_phase(c, c->hold ? CR_PHASE_STORE :
+		cr_coord_send_phase(c, c->hold ? CR_PHASE_STORE :
 						   CR_PHASE_RESUME);
 		if (!c->hold)
 			cr_coord_answer_held(c);
 		break;
 	case CR_PHASE_RESUME:
-		generation_send_phase(c, CR_PHASE_STORE);
+		cr_coord_send_phase(c, CR_PHASE_STORE);
 		break;
 	case CR_PHASE_STORE:
-		generation_commit(c);
+		cr_coord_commit(c);
 		break;
 	case CR_PHASE_FINISH:
 		generation_finished(c);
@@ -380,7 +292,8 @@ void cr_coord_peer_lost(struct cr_peer *p)
 			generation_next(c);
 		return;
 	}
-	if (c->phase == CR_PHASE_STORE && !p->pending)
+	if ((c->phase == CR_PHASE_STORE && !p->pending) ||
+	    c->phase == CR_PHASE_COMMIT)
 		return; /* its files are there */
 	p->member = false;
 	snprintf(text, sizeof(text), "the agent of node %s has gone", p->node);

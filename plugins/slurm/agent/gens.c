@@ -222,8 +222,11 @@ int cr_gens_remove(const char *dir, struct cr_error *err)
 	if (!unlink(path))
 		cr_copy_sync_dir(dir, NULL);
 	d = opendir(dir);
+	if (!d && errno == ENOENT)
+		return 0;
 	if (!d)
-		return errno == ENOENT ? 0 : -errno;
+		return cr_error_set(err, -errno, "cannot read %s: %s", dir,
+				    strerror(errno));
 	while ((e = readdir(d))) {
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
@@ -241,9 +244,9 @@ void cr_gens_prune(const char *jobdir, int keep)
 	struct cr_gens all, good;
 	struct cr_error err = { 0 };
 
-	if (cr_gens_list(&all, jobdir, false))
-		return;
-	if (cr_gens_list(&good, jobdir, true)) {
+	if (cr_gens_list(&all, jobdir, false) ||
+	    cr_gens_list(&good, jobdir, true)) {
+		cr_log("cannot read %s: %s", jobdir, strerror(errno));
 		cr_gens_free(&all);
 		return;
 	}

@@ -142,7 +142,7 @@ int cr_agent_local_listen(struct cr_agent *a, struct cr_error *err)
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/agent", a->run);
 	unlink(sa.sun_path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
 	    listen(fd, 1024))
 		return cr_error_set(err, -errno, "cannot listen at %s: %s",

@@ -22,6 +22,11 @@ int cr_log_open(const char *path)
 	return 0;
 }
 
+int cr_log_descriptor(void)
+{
+	return log_fd;
+}
+
 void cr_log(const char *fmt, ...)
 {
 	char line[2048];

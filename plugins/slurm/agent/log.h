@@ -5,6 +5,8 @@
 
 /* Appends to path from now on (before: standard error). */
 int cr_log_open(const char *path);
+/* Which descriptor that is. */
+int cr_log_descriptor(void);
 void cr_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

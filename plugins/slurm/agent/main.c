@@ -111,7 +111,8 @@ static int agent_listen(struct cr_agent *a, struct cr_error *err)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			0); /* who connects may have gone again */
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, sizeof(sin)) ||
 	    listen(fd, 128) || getsockname(fd, (struct sockaddr *)&sin, &len))

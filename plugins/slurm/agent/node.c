@@ -138,6 +138,27 @@ static void node_reply(int fd, short revents, void *arg)
 	node_done_one(n);
 }
 
+static void node_why_ended(const struct cr_root *r, int status, char *text,
+			   size_t size)
+{
+	const char *who = r->batch ? "the batch script" : r->world;
+
+	if (WIFSIGNALED(status))
+		snprintf(text, size,
+			 "node %s: the worker of %s rank %d was killed by "
+			 "signal %d", r->node->name, who, r->rank,
+			 WTERMSIG(status));
+	else if (WEXITSTATUS(status) == CR_WORKER_LATE)
+		snprintf(text, size,
+			 "node %s: MaxWait is over, and nobody had said so to "
+			 "%s rank %d", r->node->name, who, r->rank);
+	else
+		snprintf(text, size,
+			 "node %s: the worker of %s rank %d ended with status "
+			 "%d", r->node->name, who, r->rank,
+			 WEXITSTATUS(status));
+}
+
 static void node_worker_ended(int fd, short revents, void *arg)
 {
 	struct cr_root *r = arg;
@@ -160,11 +181,7 @@ static void node_worker_ended(int fd, short revents, void *arg)
 		node_done_one(n);
 		return;
 	}
-	snprintf(text, sizeof(text), "node %s: the worker of %s rank %d %s %d",
-		 n->name, r->batch ? "the batch script" : r->world, r->rank,
-		 WIFSIGNALED(status) ? "was killed by signal" :
-				       "ended with status",
-		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	node_why_ended(r, status, text, sizeof(text));
 	cr_log("%s", text);
 	node_fail(n, -EPIPE, text);
 	if (r->busy) {

@@ -15,11 +15,16 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "plugins/slurm/agent/child.h"
 #include "plugins/slurm/agent/copy.h"
+#include "plugins/slurm/agent/loop.h"
 #include "plugins/slurm/agent/procs.h"
+
+#define WORKER_GRACE_MS 5000 /* the coordinator comes first */
 
 struct worker {
 	struct cr_worker_options opt;
+	long deadline; /* cr_loop_now(), 0: no more */
 	struct cr_capture *capture;
 	struct cr_worker_stdio stdio[3];
 	unsigned int n_stdio;
@@ -32,6 +37,11 @@ static bool worker_is_launcher(pid_t pid, const char *exe, void *arg)
 	return cr_proc_is_launcher(pid, exe);
 }
 
+static bool worker_late(const struct worker *w)
+{
+	return w->deadline && cr_loop_now() >= w->deadline;
+}
+
 /* The agent says "abort" by closing the pair. */
 static bool worker_cancelled(void *arg)
 {
@@ -39,6 +49,8 @@ static bool worker_cancelled(void *arg)
 	struct pollfd p = { .fd = w->fd, .events = POLLIN };
 	char c;
 
+	if (worker_late(w))
+		return true;
 	return poll(&p, 1, 0) > 0 &&
 	       (p.revents & (POLLHUP | POLLERR) ||
 		recv(w->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0);
@@ -46,19 +58,25 @@ static bool worker_cancelled(void *arg)
 
 /*
  * The hook of the tests: CR_AGENT_FAULT="PHASE:RANK:GENERATION" kills the
- * rank (the batch script: -1) at the beginning of that phase.
+ * rank (the batch script: -1) at the beginning of that phase; with ":stop" or
+ * ":kill" behind it, it is the agent that is stopped or killed.
  */
 static void worker_fault(const struct worker *w, enum cr_phase phase)
 {
 	const char *hook = getenv("CR_AGENT_FAULT");
 	int rank, generation;
-	char name[16];
+	char name[16], what[8] = "";
 
-	if (hook && sscanf(hook, "%15[A-Z]:%d:%d", name, &rank, &generation) ==
-			    3 &&
-	    cr_phase_parse(name) == phase && rank == w->opt.rank &&
-	    generation == w->opt.generation)
+	if (!hook ||
+	    sscanf(hook, "%15[A-Z]:%d:%d:%7s", name, &rank, &generation,
+		   what) < 3 ||
+	    cr_phase_parse(name) != phase || rank != w->opt.rank ||
+	    generation != w->opt.generation)
+		return;
+	if (!*what)
 		kill(w->opt.target, SIGKILL);
+	else
+		kill(getppid(), strcmp(what, "stop") ? SIGKILL : SIGSTOP);
 }
 
 static int worker_request(struct worker *w, struct cr_error *err)
@@ -161,6 +179,8 @@ static int worker_do(struct worker *w, const struct cr_worker_command *cmd,
 		     struct cr_worker_reply *r, struct cr_error *err)
 {
 	worker_fault(w, cmd->phase);
+	if (cmd->phase > CR_PHASE_SNAPSHOT)
+		w->deadline = 0; /* what is left takes the time it takes */
 	switch (cmd->phase) {
 	case CR_PHASE_REQUEST:
 		return worker_request(w, err);
@@ -179,13 +199,29 @@ static int worker_do(struct worker *w, const struct cr_worker_command *cmd,
 	}
 }
 
+/* For a command, or the end of the pair; false: for too long. */
+static bool worker_wait(const struct worker *w)
+{
+	struct pollfd p = { .fd = w->fd, .events = POLLIN };
+	long left = -1;
+
+	do {
+		if (w->deadline)
+			left = w->deadline - cr_loop_now();
+		if (w->deadline && left <= 0)
+			return false;
+	} while (poll(&p, 1, left) <= 0);
+	return true;
+}
+
 static void worker_main(struct worker *w)
 {
 	struct cr_worker_command cmd;
 	struct cr_worker_reply r;
 	struct cr_error err;
 
-	while (recv(w->fd, &cmd, sizeof(cmd), 0) == sizeof(cmd)) {
+	while (worker_wait(w) &&
+	       recv(w->fd, &cmd, sizeof(cmd), 0) == sizeof(cmd)) {
 		memset(&r, 0, sizeof(r));
 		cr_error_clear(&err);
 		r.phase = cmd.phase;
@@ -195,14 +231,6 @@ static void worker_main(struct worker *w)
 			break;
 	}
 	cr_capture_destroy(w->capture);
-}
-
-/* Nothing of the agent's but the pair may stay open. */
-static void worker_close_others(int keep)
-{
-	if (keep > 3)
-		close_range(3, keep - 1, 0);
-	close_range(keep + 1, ~0U, 0);
 }
 
 pid_t cr_worker_start(const struct cr_worker_options *opt, int *fd)
@@ -222,11 +250,14 @@ pid_t cr_worker_start(const struct cr_worker_options *opt, int *fd)
 	if (!pid) {
 		struct worker w = { .opt = *opt, .fd = pair[1] };
 
+		if (opt->timeout > 0)
+			w.deadline = cr_loop_now() + opt->timeout * 1000 +
+				     WORKER_GRACE_MS;
 		signal(SIGCHLD, SIG_DFL);
 		prctl(PR_SET_NAME, "cr_agent_worker");
-		worker_close_others(pair[1]);
+		cr_child_close_others(pair[1]);
 		worker_main(&w);
-		_exit(0);
+		_exit(worker_late(&w) ? CR_WORKER_LATE : 0);
 	}
 	close(pair[1]);
 	*fd = pair[0];

@@ -3,7 +3,9 @@
  * worker.h - one process per rank and generation that drives libcr
  *
  * The agent tells it phases over a SOCK_SEQPACKET pair and gets one reply to
- * each.  If the pair is closed, the worker undoes what it did and ends.
+ * each.  If the pair is closed, the worker undoes what it did and ends; so it
+ * does by itself when the time up to RESUME is over and the agent, or the
+ * coordinator, hangs: no tree stands still because of that.
  */
 #ifndef CR_WORKER_H
 #define CR_WORKER_H
@@ -18,13 +20,14 @@
 
 #define CR_WORKER_LAUNCHERS 64
 #define CR_WORKER_PATH 1024
+#define CR_WORKER_LATE 9 /* exit status: nobody said anything in time */
 
 struct cr_worker_options {
 	pid_t target;
 	bool batch;	/* report launchers and output files */
 	double timeout; /* seconds for callbacks and quiesce */
 	bool end;	/* kill the tree when it is resumed */
-	int rank;	/* for the test hook */
+	int rank;	/* for the test hook, as is generation */
 	int generation;
 };
 
