@@ -3,13 +3,15 @@
  * mpi_callbacks.c - MPI in the checkpoint callbacks of an MPI program
  *
  *	mpicc -o mpi_callbacks mpi_callbacks.c -lcr
- *	mpirun -n 4 -x LD_PRELOAD=libcr_mpi.so ./mpi_callbacks STEPS [VETO]
+ *	mpirun -n 4 -x LD_PRELOAD=libcr_mpi.so \
+ *		./mpi_callbacks STEPS [VETO [STOP]]
  *
  * Each rank counts steps and adds them up with the others.  Before a
  * checkpoint all ranks agree on the least number of steps done and write
  * it, together with what they have buffered, to a file; after it they find
  * out whether all of them were restarted.  If a file named VETO exists,
- * rank 1 says no, and so no checkpoint is taken on any rank.
+ * rank 1 says no, and so no checkpoint is taken on any rank.  If a file named
+ * STOP exists, all end early.
  *
  * Callbacks run in a thread of libcr while the program's own threads go on,
  * perhaps in the middle of an MPI call.  So they have a communicator of
@@ -59,6 +61,8 @@ static int callback(void *arg)
 int main(int argc, char **argv)
 {
 	long n = argc > 1 ? atol(argv[1]) : 1000, total = 0, sum;
+	const char *stop_file = argc > 3 ? argv[3] : "";
+	int stop;
 
 	veto = argc > 2 ? argv[2] : NULL;
 	MPI_Init(&argc, &argv);
@@ -79,13 +83,19 @@ int main(int argc, char **argv)
 		steps = i + 1;
 		if (i % 64 == 0)
 			usleep(1000);
-		if (rank == 0 && i % 1000 == 999) {
-			printf("step %ld\n", i + 1);
+		if (steps % 1000)
+			continue;
+		if (rank == 0) {
+			printf("step %ld\n", steps);
 			fflush(stdout);
 		}
+		stop = access(stop_file, F_OK) == 0;
+		MPI_Bcast(&stop, 1, MPI_INT, 0, MPI_COMM_WORLD);
+		if (stop)
+			break;
 	}
 	if (rank == 0)
-		printf("total %ld\n", total);
+		printf("total %ld after %ld steps\n", total, steps);
 	MPI_Finalize();
 	return 0;
 }

@@ -8,19 +8,18 @@ enter_pidns
 tmpdir
 
 mpicc_prog heat2d "$CR_SRC/examples/heat2d.c" -lm
-size=(-n 200 -i "${ITERATIONS:-150000}")
-"${MPIRUN[@]}" -n 2 ./heat2d "${size[@]}" -o reference > reference.log
-
-mpi_start 2 ./heat2d "${size[@]}" -o field -p progress
+mpi_start 2 ./heat2d -n 200 -i 2000000000 -s "$STOP" -o field -p progress
 for n in 1 2 3; do
-	wait_for "[ \$(grep -c '^iteration' out) -ge $n ]" 60
+	mpi_reports 1 '^iteration'
 	mpi_checkpoint "$n"
 	mpi_kill
 	mpi_restart "$n"
 done
-mpi_wait
+mpi_caught_up '^iteration'
+mpi_stop
 cat out
-cmp reference field
+last=$(awk '/^iteration/ { n = $2 } END { print n }' out)
+mpi_reference ./heat2d -n 200 -i "$last" -o reference.field
+cmp reference.field field
 # each report of a residual, however often, is the undisturbed run's
-sort -u <(grep '^iteration' out) | diff - <(grep '^iteration' reference.log |
-	sort -u)
+diff <(grep '^iteration' reference | sort -u) <(grep '^iteration' out | sort -u)

@@ -9,9 +9,8 @@ tmpdir
 
 mpicc_prog mpi_callbacks "$CR_SRC/examples/mpi_callbacks.c" \
 	-I"$CR_PREFIX/include" -L"$CR_PREFIX/lib" -Wl,-rpath,"$CR_PREFIX/lib" -lcr
-n=${STEPS:-40000}
-mpi_start 3 ./mpi_callbacks "$n" "$T/veto"
-wait_for "grep -q '^step' out" 60
+mpi_start 3 ./mpi_callbacks 2000000000 "$T/veto" "$STOP"
+mpi_reports 1 '^step'
 mpi_checkpoint one
 wait_for "grep -q 'callback: 0 of 3 restarted' out" 30
 
@@ -19,8 +18,9 @@ mpi_kill
 mpi_restart one
 wait_for "grep -q 'callback: 3 of 3 restarted' out" 30
 
-mpi_wait
+mpi_stop
 cat out
 ! grep -q 'mine behind' out || fail "a rank was behind what they agreed on"
+n=$(awk '/^total/ { print $4 }' out)
 total=$((6 * n * (n - 1) / 2))
-grep -qx "total $total" out
+grep -qx "total $total after $n steps" out

@@ -8,15 +8,15 @@ enter_pidns
 tmpdir
 
 mpifort_prog fortran "$CR_SRC/plugins/mpi/test/fortran.f90"
-n=${STEPS:-20000}
-"${MPIRUN[@]}" -n 2 ./fortran "$n" > reference
-mpi_start 2 ./fortran "$n"
+mpi_start 2 ./fortran "$STOP"
 for g in 1 2; do
-	steps=$(grep -c '^step' out || :)
-	wait_for "[ \$(grep -c '^step' out) -gt $steps ]" 60
+	mpi_reports 1 '^step'
 	mpi_checkpoint "$g"
 	mpi_kill
 	mpi_restart "$g"
 done
-mpi_wait
-diff <(grep '^total' reference) <(grep '^total' out)
+mpi_stop
+total=$(grep '^total' out)
+note "$total"
+mpi_reference ./fortran "$(echo "$total" | awk '{ print $4 }')"
+grep -qx "$total" reference

@@ -15,20 +15,17 @@ lammps_step() {
 
 lammps_further() { [ "$(lammps_step)" -ge "$1" ]; }
 
-# As many steps as take about so many seconds here.
-lammps_steps() {
-	local t0=${EPOCHREALTIME/./} ms
-	as_alice timeout 60 srun -N2 -n4 lmp -in melt.lmp -var STEPS 200 \
-		-var CELLS 10 -log calibrate.log >calibrate.out 2>&1 ||
-		{ cat calibrate.out; fail "LAMMPS does not run"; }
-	ms=$(((${EPOCHREALTIME/./} - t0) / 1000))
-	echo $((($1 * 1000 * 200 / ms / 200 + 3) * 200))
+# lammps_end NAME STEP: the job with this argument ends after that step, at the
+# next 200.  Never a file that is half written, nor one that is open.
+lammps_end() {
+	echo "$2" >"$BOX/shared/end.new"
+	mv "$BOX/shared/end.new" "$BOX/shared/$1.end"
 }
 
 # lammps_save_and_move K NODES: checkpoint at a random moment, kill the job
 # some time later, restart it on so many nodes.
 lammps_save_and_move() {
-	local at=$(($(lammps_step) + 20 + RANDOM % (steps / 10))) saved
+	local at=$(($(lammps_step) + 20 + RANDOM % 400)) saved
 	wait_for "lammps_further $at" 60
 	slurm_try_mpi create "$JOB"
 	saved=$(lammps_step)
@@ -54,33 +51,33 @@ lammps_case() {
 	cp "$CR_SRC/test-cluster/cases/melt.lmp" "$BOX/shared"
 	note "seed ${RANDOM_SEED:=$((${EPOCHREALTIME/./} % 32768))}"
 	RANDOM=$RANDOM_SEED
-	steps=$(lammps_steps 12)
-	note "$steps steps"
 	slurm_script job.sh <<-END
 		#!/bin/bash
 		#SBATCH -N2 -n4
 		echo begins
-		$* lmp -in melt.lmp -var STEPS $steps -var CELLS 10 -log \$1.log >\$1.screen
+		$* lmp -in melt.lmp -var END \$1.end -var CELLS 10 -log \$1.log >\$1.screen
 		echo "ends with \$?"
 	END
 
-	slurm_submit job.sh ref
-	[ "$(slurm_finish)" = "COMPLETED 0:0" ]
-	slurm_has 'ends with 0'
-
+	lammps_end job 1000000000
 	slurm_submit --checkpoint job.sh job
 	for nodes in 3 1 2 3 2; do
 		k=$((k + 1))
 		lammps_save_and_move $k $nodes
 	done
+	lammps_end job 0
 	[ "$(slurm_finish "$JOB" 120)" = "COMPLETED 0:0" ]
 	slurm_has 'ends with 0'
 	[ "$(grep -c '^begins' "$OUT")" = 1 ] || fail "the script began again"
 
+	lammps_end ref "$(lammps_step)"
+	slurm_submit job.sh ref
+	[ "$(slurm_finish "$JOB" 200)" = "COMPLETED 0:0" ]
+	slurm_has 'ends with 0'
 	for k in log screen; do
 		lammps_thermo "$BOX/shared/ref.$k" >ref.$k
 		lammps_thermo "$BOX/shared/job.$k" >job.$k
-		[ "$(wc -l <ref.$k)" = $((steps / 20 + 1)) ]
+		[ -s ref.$k ]
 		cmp ref.$k job.$k
 	done
 }

@@ -11,13 +11,28 @@
 #	mpi_restart G [MPIRUN OPTION]...
 #			a new mpirun; output added to $T/out; waits for more
 #	mpi_wait		until the program ends; its status
+#	mpi_stop		tell the program to end, and wait for that
+#	mpi_reports N REGEX	wait for N more lines of output like that
+#	mpi_caught_up REGEX	wait until the first number in the last line like
+#				that is greater than in all before
+#
+# A program must not end before the case has done with it all it wants to,
+# however fast the machine is: so it goes on until the file $STOP exists,
+# and then tells how far it was.  An undisturbed run that goes so far, made
+# afterwards, has to say the same.
 
 MPIRUN=(timeout 120 mpirun --oversubscribe)
 MPI_RANKS=0
 MPI_PROGRAM=
 MPI_PID=
+STOP=stop
+
+# What the program said, when a case fails; with what a cut waited for.
+export CR_MPI_VERBOSE=1
+at_exit '[ $status = 0 ] || tail -n 40 "$T/out"'
 
 mpi_start() {
+	rm -f "$STOP"
 	MPI_RANKS=$1
 	shift
 	local arg
@@ -27,7 +42,7 @@ mpi_start() {
 		break
 	done
 	"${MPIRUN[@]}" -n "$MPI_RANKS" \
-		-x LD_PRELOAD="$CR_PREFIX/lib/libcr_mpi.so" "$@" \
+		-x CR_MPI_VERBOSE -x LD_PRELOAD="$CR_PREFIX/lib/libcr_mpi.so" "$@" \
 		> "$T/out" 2>&1 < /dev/null &
 	MPI_PID=$!
 }
@@ -44,7 +59,7 @@ mpi_pids() {
 }
 
 mpi_checkpoint() {
-	local generation=$1 rank=0 pid status=0 pids requests=()
+	local generation=$1 rank=0 pid status=0 pids requests=() t=$SECONDS
 	mapfile -t pids < <(mpi_pids)
 	[ ${#pids[@]} = "$MPI_RANKS" ] ||
 		fail "${#pids[@]} ranks instead of $MPI_RANKS"
@@ -56,6 +71,7 @@ mpi_checkpoint() {
 	for pid in "${requests[@]}"; do
 		wait "$pid" || status=$?
 	done
+	note "checkpoint $generation: status $status, $((SECONDS - t)) s"
 	return $status
 }
 
@@ -81,3 +97,26 @@ mpi_restart() {
 }
 
 mpi_wait() { wait "$MPI_PID"; }
+
+mpi_stop() {
+	touch "$STOP"
+	mpi_wait
+}
+
+mpi_count() { grep -c -e "$1" "$T/out" || :; }
+
+mpi_reports() {
+	local more=$(($(mpi_count "$2") + $1))
+	wait_for "[ \$(mpi_count '$2') -ge $more ]" 60
+}
+
+mpi_caught_up() {
+	wait_for "awk '/$1/ { m = n > m ? n : m
+		match(\$0, /[0-9]+/); n = substr(\$0, RSTART, RLENGTH) + 0 }
+		END { exit n <= m }' '$T/out'" 60
+}
+
+# mpi_reference PROGRAM...: the undisturbed run, without us, into $T/reference.
+mpi_reference() {
+	"${MPIRUN[@]}" -n "$MPI_RANKS" "$@" > "$T/reference" 2>&1 < /dev/null
+}

@@ -1,18 +1,23 @@
 ! SPDX-License-Identifier: GPL-2.0-or-later
 ! fortran.f90 - what Fortran's library does past the C functions: operations,
 ! attributes with functions of the program, kept over checkpoints
+!
+!	fortran STEPS|STOP
+!
+! It takes so many steps, or goes on until a file STOP exists.
 program fortran
   use mpi
   implicit none
   integer :: ierr, r, n, op, key, comm, step, steps
   integer(kind=MPI_ADDRESS_KIND) :: val, ext
-  logical :: flag
-  character(len=32) :: arg
+  logical :: flag, stopped
+  character(len=4096) :: arg
   double precision :: a(3), b(3), total
   external :: twice, copy_attr, delete_attr
 
   call get_command_argument(1, arg)
-  read (arg, *) steps
+  read (arg, '(i10)', iostat=ierr) steps
+  if (ierr /= 0) steps = huge(steps)
   call MPI_INIT(ierr)
   call MPI_COMM_RANK(MPI_COMM_WORLD, r, ierr)
   call MPI_COMM_SIZE(MPI_COMM_WORLD, n, ierr)
@@ -34,12 +39,16 @@ program fortran
                        comm, ierr)
     total = total + b(2)
     call MPI_COMM_FREE(comm, ierr)
-    if (r == 0 .and. mod(step, 1000) == 0) then
+    if (mod(step, 100) /= 0) cycle
+    if (r == 0) then
       print '(a, i0)', 'step ', step
       flush (6)
     end if
+    inquire (file=arg, exist=stopped)
+    call MPI_BCAST(stopped, 1, MPI_LOGICAL, 0, MPI_COMM_WORLD, ierr)
+    if (stopped) exit
   end do
-  if (r == 0) print '(a, f0.1)', 'total ', total
+  if (r == 0) print '(a, f0.1, a, i0)', 'total ', total, ' after ', min(step, steps)
   call MPI_FINALIZE(ierr)
 end program
 

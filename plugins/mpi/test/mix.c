@@ -3,13 +3,16 @@
  * mix.c - an MPI program whose result shows every message lost, doubled or
  * swapped
  *
- *	mix STEPS [SEED [KINDS]]
+ *	mix STEPS|STOP [SEED [KINDS]]
  *
+ * It takes so many steps, or goes on until a file STOP exists and says then
+ * how many they were: so it never ends before a test is done with it.
  * Each step is one of many patterns, chosen by a random number that all
  * ranks share; what is sent depends on all that was received before.  The
  * last line of rank 0 is a checksum over everything.  KINDS, a string of the
  * letters below, restricts the patterns.
  */
+#include <limits.h>
 #include <mpi.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -358,6 +361,15 @@ static void testing(void)
 	MPI_Barrier(MPI_COMM_WORLD);
 }
 
+/* Rank 0 looks whether name exists, for all. */
+static int stopped(const char *name)
+{
+	int stop = access(name, F_OK) == 0;
+
+	MPI_Bcast(&stop, 1, MPI_INT, 0, world2);
+	return stop;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -371,7 +383,8 @@ int main(int argc, char **argv)
 	};
 	const char *only = argc > 3 ? argv[3] : "hrcwukdpot";
 	uint64_t total;
-	long steps = argc > 1 ? atol(argv[1]) : 100;
+	const char *stop = argc > 1 ? argv[1] : "100";
+	long steps = atol(stop) ? atol(stop) : LONG_MAX;
 
 	MPI_Init(&argc, &argv);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -391,15 +404,20 @@ int main(int argc, char **argv)
 		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 			if (kinds[k].letter == letter)
 				kinds[k].f();
-		if (rank == 0 && step % 100 == 99) {
+		if (step % 100 != 99)
+			continue;
+		if (rank == 0) {
 			printf("step %ld\n", step + 1);
 			fflush(stdout);
 		}
+		if (stopped(stop))
+			steps = step + 1;
 	}
 	total = 0;
 	MPI_Reduce(&sum, &total, 1, MPI_UINT64_T, MPI_BXOR, 0, MPI_COMM_WORLD);
 	if (rank == 0)
-		printf("checksum %016llx\n", (unsigned long long)total);
+		printf("checksum %016llx after %ld steps\n",
+		       (unsigned long long)total, steps);
 	MPI_Finalize();
 	return 0;
 }

@@ -2,11 +2,15 @@
 /*
  * threads.c - several threads of each rank in MPI at the same time
  *
- *	threads STEPS
+ *	threads STOP
+ *	threads STEPS STEPS STEPS
  *
  * Thread t of a rank talks to thread t of the others, on a communicator of
- * its own: rings, reductions and wildcards; a checksum at the end.
+ * its own: rings, reductions and wildcards; a checksum at the end.  It takes
+ * so many steps, or goes on until a file STOP exists and says then how many
+ * they were.
  */
+#include <limits.h>
 #include <mpi.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -17,7 +21,8 @@
 #define THREADS 3
 
 static int rank, size;
-static long steps;
+static const char *stop_file = "";
+static long steps[THREADS] = { LONG_MAX, LONG_MAX, LONG_MAX };
 static MPI_Comm comm[THREADS];
 static uint64_t sums[THREADS];
 
@@ -26,8 +31,9 @@ static void *work(void *arg)
 	int t = (int)(intptr_t)arg, n = 1 << (4 * t + 2);
 	uint64_t sum = t + 1, seed = getpid() + t;
 	uint64_t *a = calloc(n, 8), *b = calloc(n, 8);
+	int stop;
 
-	for (long step = 0; step < steps; step++) {
+	for (long step = 0; step < steps[t]; step++) {
 		MPI_Request q[2];
 		uint64_t least;
 
@@ -52,10 +58,16 @@ static void *work(void *arg)
 			     &least, 1, MPI_UINT64_T, (rank + size - 1) % size,
 			     9, comm[t], MPI_STATUS_IGNORE);
 		sum += least * 3;
-		if (rank == 0 && t == 0 && step % 500 == 499) {
+		if (step % 100 != 99)
+			continue;
+		if (rank == 0 && t == 0) {
 			printf("step %ld\n", step + 1);
 			fflush(stdout);
 		}
+		stop = access(stop_file, F_OK) == 0;
+		MPI_Bcast(&stop, 1, MPI_INT, 0, comm[t]);
+		if (stop)
+			steps[t] = step + 1;
 	}
 	sums[t] = sum;
 	free(a);
@@ -69,7 +81,10 @@ int main(int argc, char **argv)
 	uint64_t mine = 0, total = 0;
 	int level;
 
-	steps = argc > 1 ? atol(argv[1]) : 1000;
+	if (argc == 2)
+		stop_file = argv[1];
+	for (int t = 0; t < THREADS && argc == THREADS + 1; t++)
+		steps[t] = atol(argv[t + 1]);
 	MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
 	if (level != MPI_THREAD_MULTIPLE)
 		return 77;
@@ -86,7 +101,8 @@ int main(int argc, char **argv)
 	MPI_Reduce(&mine, &total, 1, MPI_UINT64_T, MPI_BXOR, 0,
 		   MPI_COMM_WORLD);
 	if (rank == 0)
-		printf("checksum %016llx\n", (unsigned long long)total);
+		printf("checksum %016llx after %ld %ld %ld steps\n",
+		       (unsigned long long)total, steps[0], steps[1], steps[2]);
 	MPI_Finalize();
 	return 0;
 }
