@@ -14,19 +14,11 @@
 
 #define FDINFO_CLOEXEC 02000000u /* of the descriptor, among the flags */
 
-/* A descriptor that stands for each entry of cr_image.files. */
-struct first {
-	pid_t pid;
-	int fd;
-	dev_t dev;
-	ino_t ino;
-};
-
 struct work {
 	struct cr_capture *c;
 	struct cr_object_source *src;
 	struct cr_object_tree *tree;
-	struct first *first;
+	struct cr_object_place *first; /* parallel to cr_image.files */
 	size_t room;
 };
 
@@ -199,7 +191,7 @@ static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 {
 	struct cr_image *img = w->c->img;
 	const struct cr_object_ops *ops;
-	struct first *more;
+	struct cr_object_place *more;
 	struct cr_file *f;
 	int ret;
 
@@ -218,7 +210,7 @@ static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	*index = (uint32_t)(img->n_files - 1);
 	w->first[*index] =
-		(struct first){ w->src->pid, w->src->fd, w->src->st.st_dev,
+		(struct cr_object_place){ w->src->pid, w->src->fd, w->src->st.st_dev,
 				w->src->st.st_ino };
 	f->kind = ops->kind;
 	f->flags = cr_object_flags(w->src) & ~FDINFO_CLOEXEC;
@@ -255,6 +247,38 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 	return 0;
 }
 
+static int32_t vpid_of(struct cr_capture *c, pid_t pid)
+{
+	struct cap_proc *p = cap_scope_find(c, pid);
+
+	return p ? p->vpid : 0;
+}
+
+/* The second look at those that have to do with others. */
+static int link_files(struct work *w, struct cr_error *err)
+{
+	struct cr_image *img = w->c->img;
+	struct cr_object_links links = { img, w->first, w->tree };
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < img->n_files && !ret; i++) {
+		const struct cr_object_ops *ops =
+			cr_object_ops_of(img->files[i].kind);
+
+		if (!ops->link)
+			continue;
+		ret = cr_object_source_read(w->src, w->first[i].pid,
+					    vpid_of(w->c, w->first[i].pid),
+					    w->first[i].fd, err);
+		w->src->tree = w->tree;
+		w->src->held = true;
+		if (!ret)
+			ret = ops->link(w->src, &links, &img->files[i], err);
+	}
+	return ret;
+}
+
 static int run(struct cr_capture *c, each_fn fn, struct cr_error *err)
 {
 	struct work w = { .c = c };
@@ -268,6 +292,8 @@ static int run(struct cr_capture *c, each_fn fn, struct cr_error *err)
 		ret = each_fd(&w, add_to_tree, err);
 	if (!ret)
 		ret = each_fd(&w, fn, err);
+	if (!ret && fn == add_fd)
+		ret = link_files(&w, err);
 	cr_object_tree_destroy(w.tree);
 	free(w.src);
 	free(w.first);

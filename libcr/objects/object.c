@@ -9,7 +9,8 @@
 /* The first that claims a descriptor has it. */
 static const struct cr_object_ops *const kinds[] = {
 	&cr_object_regular, &cr_object_directory, &cr_object_device,
-	&cr_object_pipe,    &cr_object_stdio,
+	&cr_object_pipe,    &cr_object_stdio,	&cr_object_eventfd,
+	&cr_object_signalfd, &cr_object_timerfd, &cr_object_epoll,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -26,10 +27,6 @@ static void describe(const struct cr_object_source *src, const char **what,
 		{ "anon_inode:[userfaultfd]", "a userfaultfd", NULL },
 		{ "anon_inode:[perf_event]", "a performance counter",
 		  "run it without perf" },
-		{ "anon_inode:[eventfd]", "an eventfd", NULL },
-		{ "anon_inode:[eventpoll]", "an epoll instance", NULL },
-		{ "anon_inode:[timerfd]", "a timerfd", NULL },
-		{ "anon_inode:[signalfd]", "a signalfd", NULL },
 		{ "anon_inode:inotify", "an inotify instance", NULL },
 		{ "anon_inode:[fanotify]", "a fanotify group", NULL },
 		{ "anon_inode:[pidfd]", "a pidfd", NULL },

@@ -74,8 +74,26 @@ uint64_t cr_object_id(const struct stat *st);
 /* The part of file->flags that open(2) and fcntl(2) take when it is reopened.
  */
 int cr_object_open_flags(const struct cr_file *file);
+/* F_SETFL of them, for what is not opened; 0 or -errno. */
+int cr_object_set_flags(int fd, const struct cr_file *file);
+/* What follows "NAME:" and blanks in fdinfo, or NULL. */
+const char *cr_object_field(const struct cr_object_source *src,
+			    const char *name);
 
 struct cr_restore_context; /* restore.h */
+
+/* All open files of the image, and a descriptor that stands for each. */
+struct cr_object_place {
+	pid_t pid;
+	int fd;
+	dev_t dev;
+	ino_t ino;
+};
+struct cr_object_links {
+	const struct cr_image *img;
+	const struct cr_object_place *place; /* parallel to img->files */
+	const struct cr_object_tree *tree;
+};
 
 struct cr_object_ops {
 	enum cr_object_kind kind;
@@ -90,6 +108,13 @@ struct cr_object_ops {
 	/* Fills file beyond what is common (flags, offset, owner, kind). */
 	int (*capture)(const struct cr_object_source *src, struct cr_file *file,
 		       struct cr_error *err);
+	/*
+	 * Once all descriptors of the tree are in the image: what it has to
+	 * do with others.  NULL: nothing.
+	 */
+	int (*link)(const struct cr_object_source *src,
+		    const struct cr_object_links *links, struct cr_file *file,
+		    struct cr_error *err);
 	/* Before any process is created: is what it needs there? */
 	int (*verify)(const struct cr_image *img, const struct cr_file *file,
 		      struct cr_error *err);
@@ -101,6 +126,16 @@ struct cr_object_ops {
 	 */
 	int (*restore)(struct cr_restore_context *ctx,
 		       const struct cr_file *file, struct cr_error *err);
+	/*
+	 * Once all processes exist and have their descriptors: what it has
+	 * to do with others.  fd is what restore() made.
+	 */
+	int (*connect)(struct cr_restore_context *ctx,
+		       const struct cr_file *file, int fd,
+		       struct cr_error *err);
+	/* The last thing before the release: what time does to it. */
+	int (*start)(struct cr_restore_context *ctx,
+		     const struct cr_file *file, int fd, struct cr_error *err);
 };
 
 /* The kind that claims src; NULL and a reason in err if there is none. */

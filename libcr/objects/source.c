@@ -49,23 +49,31 @@ failed:
 			    vpid, fd, where, strerror(errno));
 }
 
-static const char *field(const struct cr_object_source *src, const char *name)
+const char *cr_object_field(const struct cr_object_source *src,
+			    const char *name)
 {
-	const char *p = strstr(src->fdinfo, name);
+	const char *p = src->fdinfo;
+	size_t n = strlen(name);
 
-	return p ? p + strlen(name) : NULL;
+	for (;;) {
+		if (!strncmp(p, name, n))
+			return p + n + strspn(p + n, " \t");
+		p = strchr(p, '\n');
+		if (!p++)
+			return NULL;
+	}
 }
 
 uint32_t cr_object_flags(const struct cr_object_source *src)
 {
-	const char *p = field(src, "flags:\t");
+	const char *p = cr_object_field(src, "flags:");
 
 	return p ? (uint32_t)strtoul(p, NULL, 8) : 0;
 }
 
 int64_t cr_object_offset(const struct cr_object_source *src)
 {
-	const char *p = field(src, "pos:\t");
+	const char *p = cr_object_field(src, "pos:");
 
 	return p ? strtoll(p, NULL, 10) : 0;
 }
@@ -115,4 +123,9 @@ int cr_object_open_flags(const struct cr_file *file)
 		     (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC |
 		      O_DIRECT | O_LARGEFILE | O_NOATIME | O_PATH)) |
 	       O_NOCTTY | O_CLOEXEC;
+}
+
+int cr_object_set_flags(int fd, const struct cr_file *file)
+{
+	return fcntl(fd, F_SETFL, cr_object_open_flags(file)) ? -errno : 0;
 }

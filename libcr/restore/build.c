@@ -206,9 +206,13 @@ int cr_build(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = build_state(ctx, err);
 	if (!ret)
+		ret = cr_files_connect(ctx, err);
+	if (!ret)
 		ret = cr_tree_end_zombies(ctx, err);
 	if (!ret)
 		ret = finish(ctx, err);
+	if (!ret)
+		ret = cr_files_start(ctx, err);
 	return ret;
 }
 

@@ -135,6 +135,10 @@ int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
 		   struct cr_error *err);
 
+/* The second and the last step of those that have them (objects/object.h). */
+int cr_files_connect(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_files_start(struct cr_restore_context *ctx, struct cr_error *err);
+
 /* process.c, limits.c, creds.c, thread.c, pending.c, timer.c: of existing stubs
  */
 int cr_process_restore(struct cr_restore_context *ctx, struct cr_stub *s,

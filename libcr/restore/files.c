@@ -157,3 +157,82 @@ int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
 	}
 	return close_between(t, next, UINT32_MAX, err);
 }
+
+int cr_restore_file(struct cr_restore_context *ctx, uint32_t file)
+{
+	return file < ctx->img->n_files ? ctx->file_fd[file] : -1;
+}
+
+static struct cr_stub *stub_of(struct cr_restore_context *ctx, int32_t pid)
+{
+	for (size_t i = 0; i < ctx->img->n_procs; i++)
+		if (ctx->stubs[i].created && ctx->stubs[i].pid == pid)
+			return &ctx->stubs[i];
+	return NULL;
+}
+
+int cr_restore_fd_of(struct cr_restore_context *ctx, int32_t pid,
+		     const struct cr_file *file)
+{
+	struct cr_stub *s = stub_of(ctx, pid);
+	const struct cr_process *p = s ? s->p : NULL;
+
+	if (p && p->fds_of != CR_NONE)
+		p = &ctx->img->procs[p->fds_of];
+	for (size_t i = 0; p && i < p->n_fds; i++)
+		if (&ctx->img->files[p->fds[i].file] == file)
+			return p->fds[i].fd;
+	return -1;
+}
+
+int cr_restore_call(struct cr_restore_context *ctx, int32_t pid,
+		    const char *what, long nr, const uint64_t args[6], int at,
+		    const void *data, size_t len, struct cr_error *err)
+{
+	struct cr_stub *s = stub_of(ctx, pid);
+	uint64_t a[6];
+	int64_t ret;
+
+	if (!s)
+		return cr_error_set(err, -ESRCH, "process %d is not there",
+				    pid);
+	memcpy(a, args, sizeof(a));
+	if (data) {
+		a[at] = cr_stub_put(ctx, &s->tasks[0], 0, data, len, err);
+		if (!a[at])
+			return err ? err->code : -EIO;
+	}
+	ret = cr_stub_call(&s->tasks[0], what, nr, a, err);
+	return (int)ret;
+}
+
+static int each(struct cr_restore_context *ctx, bool start,
+		struct cr_error *err)
+{
+	for (uint32_t i = 0; i < ctx->img->n_files; i++) {
+		const struct cr_file *f = &ctx->img->files[i];
+		const struct cr_object_ops *ops = cr_object_ops_of(f->kind);
+		int ret = 0;
+
+		if (ctx->file_fd[i] < 0)
+			continue;
+		if (!start && ops->connect)
+			ret = ops->connect(ctx, f, ctx->file_fd[i], err);
+		if (start && ops->start)
+			ret = ops->start(ctx, f, ctx->file_fd[i], err);
+		if (ret < 0)
+			return cr_error_set(err, ret, "%s: %s", ops->name,
+					    strerror(-ret));
+	}
+	return 0;
+}
+
+int cr_files_connect(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	return each(ctx, false, err);
+}
+
+int cr_files_start(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	return each(ctx, true, err);
+}

@@ -68,5 +68,18 @@ int cr_restore_remember(struct cr_restore_context *ctx, uint32_t kind,
 /* Path after --relocate; the result is the context's. */
 const char *cr_restore_path(struct cr_restore_context *ctx, const char *path);
 int cr_restore_stdio(struct cr_restore_context *ctx, int n);
+/* What restore() made of an open file of the image, by its index. */
+int cr_restore_file(struct cr_restore_context *ctx, uint32_t file);
+/* For connect(): a number by which process pid has it; -1. */
+int cr_restore_fd_of(struct cr_restore_context *ctx, int32_t pid,
+		     const struct cr_file *file);
+/*
+ * For connect(): has process pid make a system call, with a pointer to a copy
+ * of data as argument number at (none if data is NULL).  Its result, or
+ * -errno with err filled.
+ */
+int cr_restore_call(struct cr_restore_context *ctx, int32_t pid,
+		    const char *what, long nr, const uint64_t args[6], int at,
+		    const void *data, size_t len, struct cr_error *err);
 
 #endif

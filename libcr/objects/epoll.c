@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * epoll.c - epoll instances with what they watch
+ *
+ * An entry is known by an open file and the number that it had in the process
+ * that added it; both come back, whether the number is still in use or not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "objects/kinds.h"
+#include "objects/record.h"
+#include "restore/restore.h"
+
+struct item {
+	int32_t number;	 /* its descriptor then */
+	uint32_t file;	 /* index in cr_image.files */
+	uint32_t events; /* as the kernel has them */
+	uint64_t data;
+	int32_t adder; /* the process that must add it, 0: any */
+};
+
+struct items {
+	struct item *item;
+	size_t n;
+};
+
+static void record(struct cr_pack *p, void *state)
+{
+	struct items *s = state;
+
+	CR_PACK_ARRAY(p, s->item, s->n, 24);
+	for (size_t i = 0; i < s->n && !p->status; i++) {
+		cr_pack_s32(p, &s->item[i].number);
+		cr_pack_u32(p, &s->item[i].file);
+		cr_pack_u32(p, &s->item[i].events);
+		cr_pack_u64(p, &s->item[i].data);
+		cr_pack_s32(p, &s->item[i].adder);
+	}
+}
+
+static bool claims(const struct cr_object_source *src)
+{
+	return !strcmp(src->link, "anon_inode:[eventpoll]");
+}
+
+/* All of fdinfo, which has a line for each entry; NULL and errno. */
+static char *read_info(const struct cr_object_source *src)
+{
+	size_t size = 16384, len = 0;
+	char path[64], *text = NULL, *more;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", src->pid, src->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	for (;;) {
+		more = realloc(text, size);
+		if (!more) {
+			free(text);
+			close(fd);
+			return NULL;
+		}
+		text = more;
+		n = read(fd, text + len, size - len - 1);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		if (len == size - 1)
+			size *= 2;
+	}
+	text[len] = 0;
+	close(fd);
+	return text;
+}
+
+/* Its one event was delivered, and the program has not armed it again. */
+static bool disarmed(uint32_t events)
+{
+	return events & EPOLLONESHOT && !(events & (EPOLLERR | EPOLLHUP));
+}
+
+static int refuse(const struct cr_object_source *src, int number,
+		  const char *why, struct cr_error *err)
+{
+	return cr_error_set(err, -ENOTSUP,
+			    "%s is an epoll instance that watches descriptor "
+			    "%d, %s",
+			    cr_object_label(src), number, why);
+}
+
+/*
+ * The kernel adds a signalfd for the signals of whoever calls: it must be
+ * clear which process that was.
+ */
+static int find_adder(const struct cr_object_source *src,
+		      const struct cr_image *img, const struct cr_file *self,
+		      struct item *it, struct cr_error *err)
+{
+	uint32_t me = (uint32_t)(self - img->files);
+
+	it->adder = 0;
+	if (img->files[it->file].kind != CR_OBJ_SIGNALFD)
+		return 0;
+	for (size_t i = 0; i < img->n_procs; i++) {
+		const struct cr_process *p = &img->procs[i];
+		bool target = false, epoll = false;
+
+		for (size_t k = 0; k < p->n_fds; k++) {
+			target |= p->fds[k].fd == it->number &&
+				  p->fds[k].file == it->file;
+			epoll |= p->fds[k].file == me;
+		}
+		if (!target || !epoll)
+			continue;
+		if (it->adder)
+			return refuse(src, it->number,
+				      "a signalfd that several processes "
+				      "share, which cannot be saved; close it "
+				      "in all but one",
+				      err);
+		it->adder = p->pid;
+	}
+	if (it->adder)
+		return 0;
+	return refuse(src, it->number,
+		      "a signalfd that its process has closed, which cannot "
+		      "be saved; keep it open",
+		      err);
+}
+
+static int check_disarmed(const struct cr_object_source *src,
+			  const struct cr_object_links *links,
+			  const struct item *it, struct cr_error *err)
+{
+	struct cr_object_source target = {
+		.pid = links->place[it->file].pid,
+		.fd = links->place[it->file].fd,
+		.local = -1,
+	};
+	struct pollfd p = { .events = POLLIN | POLLOUT };
+
+	if (!disarmed(it->events))
+		return 0;
+	p.fd = cr_object_dup(&target, err);
+	if (p.fd < 0)
+		return p.fd;
+	poll(&p, 1, 0);
+	close(p.fd);
+	if (p.revents)
+		return 0;
+	return refuse(src, it->number,
+		      "an EPOLLONESHOT entry that has fired and cannot be "
+		      "brought into this state again; try again later",
+		      err);
+}
+
+/* Which open file an entry is about; skip: entries before it alike. */
+static int find_target(const struct cr_object_source *src,
+		       const struct cr_object_links *links, struct item *it,
+		       uint32_t skip, struct cr_error *err)
+{
+	struct kcmp_epoll_slot slot = { (uint32_t)src->fd,
+					(uint32_t)it->number, skip };
+	size_t i;
+	long r;
+
+	for (i = 0; i < links->img->n_files; i++) {
+		r = syscall(SYS_kcmp, links->place[i].pid, src->pid,
+			    KCMP_EPOLL_TFD, links->place[i].fd, &slot);
+		if (r < 0)
+			return cr_error_set(err, -errno, "%s: kcmp: %s",
+					    cr_object_label(src),
+					    strerror(errno));
+		if (!r) {
+			it->file = (uint32_t)i;
+			return 0;
+		}
+	}
+	return refuse(src, it->number,
+		      "which is open only outside of the processes to be "
+		      "saved; remove it before the checkpoint",
+		      err);
+}
+
+static int parse(const char *text, struct items *s, struct cr_error *err)
+{
+	unsigned long long data;
+	struct item *more;
+	unsigned int events;
+	int number;
+
+	while ((text = strstr(text, "tfd:"))) {
+		if (sscanf(text, "tfd: %d events: %x data: %llx", &number,
+			   &events, &data) != 3)
+			return cr_error_set(err, -ENOTSUP,
+					    "fdinfo of an epoll instance "
+					    "cannot be understood");
+		more = realloc(s->item, (s->n + 1) * sizeof(*more));
+		if (!more)
+			return cr_error_set(err, -ENOMEM, "out of memory");
+		s->item = more;
+		more[s->n++] = (struct item){ .number = number,
+					      .events = events,
+					      .data = data };
+		text += 4;
+	}
+	return 0;
+}
+
+static int capture(const struct cr_object_source *src, struct cr_file *file,
+		   struct cr_error *err)
+{
+	return 0; /* the rest once all files are known */
+}
+
+static int capture_links(const struct cr_object_source *src,
+			 const struct cr_object_links *links,
+			 struct cr_file *file, struct cr_error *err)
+{
+	struct items s = { 0 };
+	char *text = read_info(src);
+	uint32_t skip;
+	size_t i, k;
+	int ret;
+
+	if (!text)
+		return cr_error_set(err, -errno, "%s: fdinfo: %s",
+				    cr_object_label(src), strerror(errno));
+	ret = parse(text, &s, err);
+	free(text);
+	for (i = 0; i < s.n && !ret; i++) {
+		for (skip = 0, k = 0; k < i; k++)
+			skip += s.item[k].number == s.item[i].number;
+		ret = find_target(src, links, &s.item[i], skip, err);
+		if (!ret)
+			ret = find_adder(src, links->img, file, &s.item[i],
+					 err);
+		if (!ret)
+			ret = check_disarmed(src, links, &s.item[i], err);
+	}
+	if (!ret)
+		ret = cr_object_record(file, record, &s, err);
+	free(s.item);
+	return ret;
+}
+
+static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
+		   struct cr_error *err)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0)
+		return cr_error_set(err, -errno, "%s", strerror(errno));
+	return fd;
+}
+
+/* epoll_ctl(2) with the number that the entry is known by. */
+static int add_as(int epoll, int target, int number, struct epoll_event *ev)
+{
+	int saved = -1, ret = 0;
+
+	/* the entry's number may be one of ours */
+	if (number == target)
+		return epoll_ctl(epoll, EPOLL_CTL_ADD, number, ev) ? -errno : 0;
+	saved = fcntl(number, F_DUPFD_CLOEXEC, 3);
+	if (number == epoll && saved < 0)
+		return -errno;
+	if (dup3(target, number, O_CLOEXEC) < 0)
+		ret = -errno;
+	else if (epoll_ctl(number == epoll ? saved : epoll, EPOLL_CTL_ADD,
+			   number, ev))
+		ret = -errno;
+	if (saved >= 0) {
+		dup3(saved, number, O_CLOEXEC);
+		close(saved);
+	} else {
+		close(number);
+	}
+	return ret;
+}
+
+static int add(struct cr_restore_context *ctx, const struct cr_file *file,
+	       int epoll, const struct item *it, struct cr_error *err)
+{
+	struct epoll_event ev = { .events = it->events, .data.u64 = it->data };
+	struct epoll_event got;
+	int ret, self;
+
+	if (it->adder) {
+		self = cr_restore_fd_of(ctx, it->adder, file);
+		return cr_restore_call(ctx, it->adder, "adding to an epoll "
+				       "instance", SYS_epoll_ctl,
+				       (uint64_t[6]){ (uint64_t)self,
+						      EPOLL_CTL_ADD,
+						      (uint64_t)it->number },
+				       3, &ev, sizeof(ev), err);
+	}
+	if (disarmed(it->events))
+		ev.events |= EPOLLIN | EPOLLOUT;
+	ret = add_as(epoll, cr_restore_file(ctx, it->file), it->number, &ev);
+	if (!ret && disarmed(it->events) && epoll_wait(epoll, &got, 1, 0) != 1)
+		ret = -EAGAIN;
+	if (ret)
+		return cr_error_set(err, ret,
+				    "epoll instance: descriptor %d cannot be "
+				    "added: %s",
+				    it->number, strerror(-ret));
+	return 0;
+}
+
+/* Those that have fired first: nothing else must be reported with them. */
+static int connect_all(struct cr_restore_context *ctx,
+		       const struct cr_file *file, int fd,
+		       struct cr_error *err)
+{
+	struct items s = { 0 };
+	int ret = cr_object_unrecord(file, record, &s, err);
+
+	for (int late = 0; late < 2; late++)
+		for (size_t i = 0; i < s.n && !ret; i++)
+			if (disarmed(s.item[i].events) == !late)
+				ret = add(ctx, file, fd, &s.item[i], err);
+	free(s.item);
+	return ret;
+}
+
+const struct cr_object_ops cr_object_epoll = {
+	.kind = CR_OBJ_EPOLL,
+	.name = "epoll instance",
+	.claims = claims,
+	.capture = capture,
+	.link = capture_links,
+	.restore = restore,
+	.connect = connect_all,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main.c - runs one case of the table, see state.h */
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "state.h"
+
+#define LIMIT_S 60 /* for the driver to do its part */
+
+static struct state_case *cases;
+static char ready[64], go[64], errors[64];
+
+void state_add(struct state_case *c)
+{
+	c->next = cases;
+	cases = c;
+}
+
+void fail_at(const char *file, int line, const char *what)
+{
+	int e = errno, fd;
+
+	fd = open(errors, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	dprintf(fd, "%s:%d: %s: not so (errno %d, %s)\n", file, line, what, e,
+		strerror(e));
+	_exit(1);
+}
+
+void await_checkpoint(void)
+{
+	struct timespec nap = { 0, 2000000 };
+	int i;
+
+	for (i = 0; i < LIMIT_S * 500; i++) {
+		if (!access(go, F_OK))
+			return;
+		nanosleep(&nap, NULL);
+	}
+	fail_at(__FILE__, __LINE__, "nobody says go");
+}
+
+void checkpoint(void)
+{
+	int fd = open(ready, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		fail_at(__FILE__, __LINE__, ready);
+	close(fd);
+	await_checkpoint();
+}
+
+pid_t child(void (*fn)(void))
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid)
+		return pid;
+	fn();
+	_exit(0);
+}
+
+void join(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+bool same_description(int a, int b)
+{
+	return syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a, b) == 0;
+}
+
+int64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* usage: state NAME   run this case; files NAME.* in the current directory */
+int main(int argc, char **argv)
+{
+	struct state_case *c;
+
+	for (c = cases; argc == 2 && c; c = c->next) {
+		if (strcmp(c->name, argv[1]) != 0)
+			continue;
+		snprintf(ready, sizeof(ready), "%s.ready", c->name);
+		snprintf(go, sizeof(go), "%s.go", c->name);
+		snprintf(errors, sizeof(errors), "%s.errors", c->name);
+		c->run();
+		return 0;
+	}
+	return 2;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * state.h - small programs that look at one piece of state each
+ *
+ * Each STATE() is a program of its own: it makes something, calls
+ * checkpoint(), and checks that everything is as it was.  It runs on after
+ * the checkpoint, and again after each restart; both times it must return.
+ * A REFUSED() one is not to be saved: TEXT, a basic regular expression, is
+ * in the message, and the program runs on.  A FAILS() one is saved, but
+ * cr_restart says TEXT.  The table of all of them is the sources: state.sh
+ * and scripts/check find them by grep, so the macro's name begins its line.
+ */
+#ifndef STATE_H
+#define STATE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct state_case {
+	const char *name, *text;
+	void (*run)(void);
+	struct state_case *next;
+};
+void state_add(struct state_case *c);
+
+#define STATE_CASE_(id, pattern)                                      \
+	static void id(void);                                         \
+	static struct state_case id##_case = { #id, pattern, id, 0 }; \
+	__attribute__((constructor)) static void id##_add(void)       \
+	{                                                             \
+		state_add(&id##_case);                                \
+	}                                                             \
+	static void id(void)
+#define STATE(id) STATE_CASE_(id, "")
+#define REFUSED(id, text) STATE_CASE_(id, text)
+#define FAILS(id, text) STATE_CASE_(id, text)
+
+/* Says that all is made and comes back when the checkpoint is over. */
+void checkpoint(void);
+/* The same for a process that is not the first: it only waits. */
+void await_checkpoint(void);
+/* A child that runs fn(); its exit status tells whether it came back. */
+pid_t child(void (*fn)(void));
+/* Waits for it; it must have come back. */
+void join(pid_t pid);
+/* Ends with "what: file:line" (and errno) where the driver finds it. */
+void fail_at(const char *file, int line, const char *what)
+	__attribute__((noreturn));
+/* fds a and b are the same open file description. */
+bool same_description(int a, int b);
+int64_t now_ns(clockid_t clock);
+
+#define CHECK(cond)                                             \
+	do {                                                    \
+		errno = 0;                                      \
+		if (!(cond))                                    \
+			fail_at(__FILE__, __LINE__, #cond);     \
+	} while (0)
+
+#endif
