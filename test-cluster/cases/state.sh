@@ -138,6 +138,6 @@ state_one() {
 	done
 }
 
-state_dir=$(dirname "$CASE")/state
+state_dir=$(dirname "${CASE:-$PWD/x}")/state
 state_user=root
 [ "$(id -u)" = 0 ] || state_user=user
