@@ -69,6 +69,9 @@ int cr_object_tree_stdio(const struct cr_object_tree *tree,
 int cr_object_tree_terminal(const struct cr_object_tree *tree);
 /* Is a socket with this inode number open somewhere in the tree? */
 bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino);
+/* The inode of the i-th socket; false behind the last one. */
+bool cr_object_tree_socket(const struct cr_object_tree *tree, size_t i,
+			   uint64_t *ino);
 /* Same object, same number, within a kind. */
 uint64_t cr_object_id(const struct stat *st);
 /* The part of file->flags that open(2) and fcntl(2) take when it is reopened.

@@ -5,17 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
-#include <linux/unix_diag.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "objects/kinds.h"
+#include "objects/unix_diag.h"
 #include "restore/restore.h"
 
 static bool is_terminal(const struct cr_object_source *src)
@@ -24,48 +20,6 @@ static bool is_terminal(const struct cr_object_source *src)
 
 	return S_ISCHR(src->st.st_mode) &&
 	       (m == 4 || m == 5 || (m >= 136 && m <= 143));
-}
-
-/* The inode of the socket at the other end; 0 if it cannot be told. */
-static uint32_t unix_peer(uint32_t ino)
-{
-	struct {
-		struct nlmsghdr h;
-		struct unix_diag_req r;
-	} req = {
-		.h = { .nlmsg_len = sizeof(req),
-		       .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		       .nlmsg_flags = NLM_F_REQUEST },
-		.r = { .sdiag_family = AF_UNIX,
-		       .udiag_states = ~0U,
-		       .udiag_ino = ino,
-		       .udiag_show = UDIAG_SHOW_PEER,
-		       .udiag_cookie = { ~0U, ~0U } },
-	};
-	char buf[4096] __attribute__((aligned(8)));
-	struct nlmsghdr *h = (struct nlmsghdr *)buf;
-	struct unix_diag_msg *m;
-	struct rtattr *a;
-	uint32_t peer = 0;
-	ssize_t n;
-	int fd, len;
-
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0)
-		return 0;
-	n = send(fd, &req, sizeof(req), 0);
-	if (n == sizeof(req))
-		n = recv(fd, buf, sizeof(buf), 0);
-	close(fd);
-	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*m)) ||
-	    h->nlmsg_type != SOCK_DIAG_BY_FAMILY)
-		return 0;
-	m = NLMSG_DATA(h);
-	len = (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*m)));
-	for (a = (struct rtattr *)(m + 1); RTA_OK(a, len); a = RTA_NEXT(a, len))
-		if (a->rta_type == UNIX_DIAG_PEER)
-			memcpy(&peer, RTA_DATA(a), sizeof(peer));
-	return peer;
 }
 
 static int number_of(const struct cr_object_source *src)
@@ -86,7 +40,7 @@ static bool claims(const struct cr_object_source *src)
 		return false;
 	if (S_ISSOCK(src->st.st_mode)) {
 		/* both ends inside: the other one would wait for ever */
-		peer = unix_peer((uint32_t)src->st.st_ino);
+		peer = cr_unix_peer(src->st.st_ino);
 		return !peer || !cr_object_tree_has_socket(src->tree, peer);
 	}
 	if (S_ISFIFO(src->st.st_mode))

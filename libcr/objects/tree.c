@@ -125,3 +125,14 @@ bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino)
 			return true;
 	return false;
 }
+
+bool cr_object_tree_socket(const struct cr_object_tree *tree, size_t i,
+			   uint64_t *ino)
+{
+	for (size_t k = 0; tree && k < tree->n; k++)
+		if (tree->entries[k].type == S_IFSOCK && !i--) {
+			*ino = tree->entries[k].ino;
+			return true;
+		}
+	return false;
+}

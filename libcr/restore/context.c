@@ -168,9 +168,22 @@ const char *cr_restore_path(struct cr_restore_context *ctx, const char *path)
 	return path;
 }
 
+bool cr_restore_grown(struct cr_restore_context *ctx, const char *path)
+{
+	for (int i = 0; i < ctx->opt->n_grown; i++)
+		if (!strcmp(ctx->opt->grown[i], path))
+			return true;
+	return false;
+}
+
 int cr_restore_stdio(struct cr_restore_context *ctx, int n)
 {
 	if (n < 0 || n > 2)
 		return -1;
 	return ctx->opt->stdio[n];
+}
+
+const struct cr_image *cr_restore_image(const struct cr_restore_context *ctx)
+{
+	return ctx->img;
 }

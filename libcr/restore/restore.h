@@ -19,11 +19,16 @@
 
 struct cr_restore_context;
 
+#define CR_RESTORE_GROWN 4
+
 struct cr_restore_options {
 	const char *path; /* of the context file, for messages and for
 			     cr_get_restart_info() */
 	enum { CR_PIDS_AUTO, CR_PIDS_HOST, CR_PIDS_NAMESPACE } pids;
 	const struct cr_rstrt_relocate *relocate; /* NULL: none */
+	/* these may have grown: what is behind stays, and is written behind */
+	const char *grown[CR_RESTORE_GROWN];
+	int n_grown;
 	char **environment; /* handed to libcr in the restored processes
 			       (cr_restart_environment()) and to respawned
 			       launchers as overrides; NULL: environ */
@@ -67,7 +72,10 @@ int cr_restore_remember(struct cr_restore_context *ctx, uint32_t kind,
 			uint64_t object_id, int which, int fd);
 /* Path after --relocate; the result is the context's. */
 const char *cr_restore_path(struct cr_restore_context *ctx, const char *path);
+/* Is path (after --relocate) one of those that may have grown? */
+bool cr_restore_grown(struct cr_restore_context *ctx, const char *path);
 int cr_restore_stdio(struct cr_restore_context *ctx, int n);
+const struct cr_image *cr_restore_image(const struct cr_restore_context *ctx);
 /* What restore() made of an open file of the image, by its index. */
 int cr_restore_file(struct cr_restore_context *ctx, uint32_t file);
 /* For connect(): a number by which process pid has it; -1. */
