@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pages.c - pages of a target go to a file, without a copy in user space
+ *
+ * Pages that were never touched are not brought into being by looking at
+ * them: FOLL_DUMP has the kernel say EFAULT instead.  FOLL_FORCE reads what
+ * the program itself may not, as a core dump does.
+ */
+#include <linux/bvec.h>
+#include <linux/file.h>
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat/compat.h"
+#include "internal.h"
+
+#define BATCH 256UL /* pages that are held at a time */
+
+struct transfer {
+	struct mm_struct *mm;
+	struct file *file;
+	struct cr_ioc_pages *arg;
+	struct cr_range run;	/* the last one, not yet told */
+	struct page *pages[BATCH];
+	struct bio_vec vec[BATCH];
+};
+
+/* The first address from addr on, below end, that has a page table. */
+static unsigned long skip_empty(struct mm_struct *mm, unsigned long addr,
+				unsigned long end)
+{
+	pgd_t *pgd;
+	p4d_t *p4d;
+	pud_t *pud;
+
+	mmap_assert_locked(mm);
+	while (addr < end) {
+		pgd = pgd_offset(mm, addr);
+		if (pgd_none(READ_ONCE(*pgd))) {
+			addr = pgd_addr_end(addr, end);
+			continue;
+		}
+		p4d = p4d_offset(pgd, addr);
+		if (p4d_none(READ_ONCE(*p4d))) {
+			addr = p4d_addr_end(addr, end);
+			continue;
+		}
+		pud = pud_offset(p4d, addr);
+		if (pud_none(READ_ONCE(*pud))) {
+			addr = pud_addr_end(addr, end);
+			continue;
+		}
+		if (pud_leaf(READ_ONCE(*pud)) ||
+		    !pmd_none(READ_ONCE(*pmd_offset(pud, addr))))
+			break;
+		addr = pmd_addr_end(addr, end);
+	}
+	return min(addr, end);
+}
+
+/* Only there does an empty table mean that there is nothing. */
+static bool is_anonymous(const struct vm_area_struct *vma)
+{
+	return !vma->vm_ops && !vma->vm_file;
+}
+
+/*
+ * The next pages of [*addr, end), *addr being moved to the first of them.
+ * Returns their number, 0 when there are none any more.
+ */
+static long next_pages(struct transfer *t, unsigned long *addr,
+		       unsigned long end)
+{
+	struct vm_area_struct *vma;
+	unsigned long stop;
+	long n;
+
+	mmap_assert_locked(t->mm);
+	while (*addr < end) {
+		if (need_resched() || signal_pending(current))
+			return -EAGAIN;
+		vma = find_vma(t->mm, *addr);
+		if (!vma || vma->vm_start >= end)
+			break;
+		*addr = max(*addr, vma->vm_start);
+		stop = min(end, vma->vm_end);
+		if (vma->vm_flags & (VM_IO | VM_PFNMAP)) {
+			*addr = stop;
+			continue;
+		}
+		if (is_anonymous(vma))
+			*addr = skip_empty(t->mm, *addr, stop);
+		if (*addr == stop)
+			continue;
+		n = cr_compat_get_pages(t->mm, *addr,
+					min(BATCH, (stop - *addr) >> PAGE_SHIFT),
+					FOLL_GET | FOLL_DUMP | FOLL_FORCE,
+					t->pages);
+		if (n != -EFAULT)
+			return n ? n : -EIO;
+		/* untouched, or nothing there: behind the end of its file */
+		*addr += PAGE_SIZE;
+	}
+	*addr = end;
+	return 0;
+}
+
+static int write_all(struct transfer *t, long n)
+{
+	loff_t pos = t->arg->offset;
+	struct iov_iter iter;
+	ssize_t put = 0;
+	long i;
+
+	for (i = 0; i < n; i++)
+		t->vec[i] = (struct bio_vec){ .bv_page = t->pages[i],
+					      .bv_len = PAGE_SIZE };
+	iov_iter_bvec(&iter, ITER_SOURCE, t->vec, n, n << PAGE_SHIFT);
+	while (iov_iter_count(&iter)) {
+		put = cr_compat_write_iter(t->file, &iter, &pos);
+		if (put <= 0)
+			break;
+	}
+	for (i = 0; i < n; i++)
+		put_page(t->pages[i]);
+	if (iov_iter_count(&iter))
+		return put < 0 ? put : -EIO;
+	t->arg->offset = pos;
+	return 0;
+}
+
+static int tell_run(struct transfer *t)
+{
+	struct cr_range __user *runs = u64_to_user_ptr(t->arg->runs);
+
+	if (!t->run.len)
+		return 0;
+	if (copy_to_user(&runs[t->arg->n_runs], &t->run, sizeof(t->run)))
+		return -EFAULT;
+	t->arg->n_runs++;
+	t->run.len = 0;
+	return 0;
+}
+
+/* -ENOSPC: there is no room for another run, which is no error. */
+static int add_run(struct transfer *t, unsigned long addr, unsigned long len)
+{
+	int ret;
+
+	if (t->run.len && t->run.addr + t->run.len == addr) {
+		t->run.len += len;
+		return 0;
+	}
+	ret = tell_run(t);
+	if (ret)
+		return ret;
+	t->run.addr = addr;
+	t->run.len = len;
+	return 0;
+}
+
+static bool run_fits(const struct transfer *t, unsigned long addr)
+{
+	if (t->run.len && t->run.addr + t->run.len == addr)
+		return true;
+	return t->arg->n_runs + !!t->run.len < t->arg->max_runs;
+}
+
+static void drop_pages(struct transfer *t, long n)
+{
+	while (n > 0)
+		put_page(t->pages[--n]);
+}
+
+/* 1: enough for this call. */
+static int write_range(struct transfer *t, unsigned long addr,
+		       unsigned long end)
+{
+	long n;
+	int ret = 0;
+
+	while (!ret && addr < end) {
+		mmap_read_lock(t->mm);
+		n = next_pages(t, &addr, end);
+		mmap_read_unlock(t->mm);
+		t->arg->next_addr = addr;
+		if (n == -EAGAIN) {
+			if (signal_pending(current))
+				return -EINTR;
+			cond_resched();
+			continue;
+		}
+		if (n <= 0)
+			return n;
+		if (!run_fits(t, addr)) {
+			drop_pages(t, n);
+			return 1;
+		}
+		ret = write_all(t, n);
+		if (ret)
+			return ret;
+		ret = add_run(t, addr, n << PAGE_SHIFT);
+		addr += n << PAGE_SHIFT;
+		t->arg->next_addr = addr;
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		cond_resched();
+	}
+	return ret;
+}
+
+static int get_range(const struct cr_ioc_pages *arg, struct cr_range *range)
+{
+	const struct cr_range __user *from = u64_to_user_ptr(arg->ranges);
+
+	if (copy_from_user(range, &from[arg->next_range], sizeof(*range)))
+		return -EFAULT;
+	if (!PAGE_ALIGNED(range->addr) || !PAGE_ALIGNED(range->len) ||
+	    range->addr > TASK_SIZE_MAX ||
+	    range->len > TASK_SIZE_MAX - range->addr)
+		return -EINVAL;
+	if (!arg->next_addr)
+		return 0;
+	if (!PAGE_ALIGNED(arg->next_addr) || arg->next_addr < range->addr ||
+	    arg->next_addr > range->addr + range->len)
+		return -EINVAL;
+	range->len -= arg->next_addr - range->addr;
+	range->addr = arg->next_addr;
+	return 0;
+}
+
+static int write_ranges(struct transfer *t)
+{
+	struct cr_ioc_pages *arg = t->arg;
+	const u64 from = arg->offset;
+	struct cr_range range;
+	int ret = 0, told;
+
+	while (!ret && arg->next_range < arg->n_ranges) {
+		ret = get_range(arg, &range);
+		if (!ret)
+			ret = write_range(t, range.addr,
+					  range.addr + range.len);
+		if (!ret) {
+			arg->next_range++;
+			arg->next_addr = 0;
+		}
+		if (!ret && signal_pending(current))
+			ret = -EINTR;
+	}
+	told = tell_run(t);
+	if (told)
+		return told;
+	/* a signal, or no more room: the caller goes on from there */
+	if (ret == 1 || (ret == -EINTR && arg->offset != from))
+		return 0;
+	return ret;
+}
+
+/* Where pages may go: not into what takes a write for a command. */
+static int check_file(struct file *file, const struct cr_ioc_pages *arg)
+{
+	umode_t mode = file_inode(file)->i_mode;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (S_ISFIFO(mode))
+		return arg->offset ? -ESPIPE : 0;
+	if ((!S_ISREG(mode) && !S_ISBLK(mode)) || file->f_flags & O_APPEND)
+		return -EINVAL;
+	return arg->offset > MAX_LFS_FILESIZE ? -EFBIG : 0;
+}
+
+int cr_pages_write(struct cr_target *target, struct cr_ioc_pages *arg)
+{
+	struct transfer *t;
+	int ret;
+
+	arg->n_runs = 0;
+	if (arg->flags || arg->reserved || arg->next_range > arg->n_ranges ||
+	    !arg->max_runs)
+		return -EINVAL;
+	t = kvzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	if (!t)
+		return -ENOMEM;
+	t->arg = arg;
+	ret = -EBADF;
+	t->file = fget(arg->fd);
+	if (!t->file)
+		goto out_free;
+	ret = check_file(t->file, arg);
+	if (ret)
+		goto out_file;
+	ret = -ESRCH;
+	t->mm = cr_target_mm(target);
+	if (!t->mm)
+		goto out_file;
+	ret = write_ranges(t);
+	mmput(t->mm);
+out_file:
+	fput(t->file);
+out_free:
+	kvfree(t);
+	return ret;
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pids.c - windows in which a thread may choose the ids of its children
+ *
+ * clone3(set_tid) wants CAP_CHECKPOINT_RESTORE.  A window is this capability
+ * in the effective set of one thread, and there alone: an exec drops it, and
+ * the first task that the thread makes ends the window for both.  So it is
+ * inherited by nothing.  The kernel tells of a new task by a tracepoint,
+ * before it first runs.
+ *
+ * The end must not depend on the thread, which may sleep or never come back:
+ * the bit is taken out of the credentials in place.  Nobody else could have
+ * set it there, because it is not among the permitted ones.
+ */
+#include <linux/cred.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "compat/compat.h"
+#include "internal.h"
+
+#define MAX_WINDOWS 4096 /* per session */
+
+struct cr_window {
+	struct list_head node;		/* in its session */
+	struct list_head open;		/* in windows, or empty: ended */
+	struct task_struct *task;
+	const struct cred *cred;	/* what it was given */
+};
+
+static LIST_HEAD(windows);
+static DEFINE_RAW_SPINLOCK(windows_lock);
+
+static struct tracepoint *fork_point;
+static unsigned int fork_users;
+static DEFINE_MUTEX(fork_lock);		/* fork_users, and the probe itself */
+
+/* Ours is what is effective without being permitted. */
+static void strip(const struct cred *const_cred)
+{
+	struct cred *cred = (struct cred *)const_cred;
+
+	lockdep_assert_held(&windows_lock);
+	if (!cap_raised(cred->cap_permitted, CAP_CHECKPOINT_RESTORE))
+		cap_lower(cred->cap_effective, CAP_CHECKPOINT_RESTORE);
+}
+
+static void window_end(struct cr_window *w)
+{
+	lockdep_assert_held(&windows_lock);
+	if (list_empty(&w->open))
+		return;
+	list_del_init(&w->open);
+	strip(w->cred);
+	/* it may have changed others of its credentials meanwhile */
+	rcu_read_lock();
+	strip(__task_cred(w->task));
+	rcu_read_unlock();
+}
+
+/* In the parent, before the child runs; the child's credentials are new. */
+static void forked(void *data, struct task_struct *parent,
+		   struct task_struct *child)
+{
+	struct cr_window *w;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&windows_lock, flags);
+	list_for_each_entry(w, &windows, open) {
+		if (w->task != parent)
+			continue;
+		window_end(w);
+		rcu_read_lock();
+		strip(__task_cred(child));
+		rcu_read_unlock();
+		break;
+	}
+	raw_spin_unlock_irqrestore(&windows_lock, flags);
+}
+
+static void find_fork_point(struct tracepoint *tp, void *unused)
+{
+	if (!strcmp(tp->name, "sched_process_fork"))
+		fork_point = tp;
+}
+
+void cr_pids_init(void)
+{
+	cr_compat_each_tracepoint(find_fork_point, NULL);
+}
+
+/* All probes are gone with their sessions, but may still be running. */
+void cr_pids_exit(void)
+{
+	WARN_ON(fork_users || !list_empty(&windows));
+	tracepoint_synchronize_unregister();
+}
+
+bool cr_pids_available(void)
+{
+	return fork_point;
+}
+
+static int fork_probe_get(struct cr_session *s)
+{
+	int ret = 0;
+
+	lockdep_assert_held(&s->lock);
+	if (s->fork_probe)
+		return 0;
+	mutex_lock(&fork_lock);
+	if (!fork_users)
+		ret = tracepoint_probe_register(fork_point, forked, NULL);
+	if (!ret)
+		fork_users++;
+	mutex_unlock(&fork_lock);
+	s->fork_probe = !ret;
+	return ret;
+}
+
+static void fork_probe_put(struct cr_session *s)
+{
+	lockdep_assert_held(&s->lock);
+	if (!s->fork_probe)
+		return;
+	mutex_lock(&fork_lock);
+	if (!--fork_users)
+		tracepoint_probe_unregister(fork_point, forked, NULL);
+	mutex_unlock(&fork_lock);
+	s->fork_probe = false;
+}
+
+static void window_free(struct cr_window *w)
+{
+	list_del(&w->node);
+	put_cred(w->cred);
+	put_task_struct(w->task);
+	kfree(w);
+}
+
+/* Frees those that have ended; returns how many have not. */
+static unsigned int windows_clean(struct cr_session *s)
+{
+	struct cr_window *w, *next;
+	unsigned int n = 0;
+	bool ended;
+
+	lockdep_assert_held(&s->lock);
+	list_for_each_entry_safe(w, next, &s->windows, node) {
+		raw_spin_lock_irq(&windows_lock);
+		if (w->task->flags & PF_EXITING)
+			window_end(w);
+		ended = list_empty(&w->open);
+		raw_spin_unlock_irq(&windows_lock);
+		if (ended)
+			window_free(w);
+		else
+			n++;
+	}
+	return n;
+}
+
+/* Is it allowed, whoever's window it would be? */
+static int may_open(void)
+{
+	const struct cred *cred = current_cred();
+
+	if (!fork_point)
+		return -EOPNOTSUPP;
+	if (!READ_ONCE(cr_pids) || task_no_new_privs(current) ||
+	    cred->user_ns != task_active_pid_ns(current)->user_ns ||
+	    !cap_raised(cred->cap_bset, CAP_CHECKPOINT_RESTORE))
+		return -EPERM;
+	if (cap_raised(cred->cap_effective, CAP_CHECKPOINT_RESTORE))
+		return -EALREADY;
+	if (cap_raised(cred->cap_permitted, CAP_CHECKPOINT_RESTORE))
+		return -EPERM; /* it has put it aside, and can take it up */
+	return 0;
+}
+
+int cr_pids_open(struct cr_session *s)
+{
+	struct cr_window *w;
+	struct cred *cred;
+	int ret = may_open();
+
+	lockdep_assert_held(&s->lock);
+	if (ret)
+		return ret;
+	if (windows_clean(s) >= MAX_WINDOWS)
+		return -ENOSPC;
+	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	cred = prepare_creds();
+	ret = w && cred ? fork_probe_get(s) : -ENOMEM;
+	if (ret) {
+		if (cred)
+			abort_creds(cred);
+		kfree(w);
+		return ret;
+	}
+	w->task = get_task_struct(current);
+	cap_raise(cred->cap_effective, CAP_CHECKPOINT_RESTORE);
+	w->cred = get_cred(cred);
+	list_add(&w->node, &s->windows);
+	/* its fork must find the window from the first moment on */
+	raw_spin_lock_irq(&windows_lock);
+	list_add(&w->open, &windows);
+	raw_spin_unlock_irq(&windows_lock);
+	commit_creds(cred);
+	s->unreported = true;
+	return 0;
+}
+
+int cr_pids_close(struct cr_session *s)
+{
+	struct cr_window *w;
+	int ret = -ENOENT;
+
+	lockdep_assert_held(&s->lock);
+	raw_spin_lock_irq(&windows_lock);
+	list_for_each_entry(w, &s->windows, node) {
+		if (w->task != current || list_empty(&w->open))
+			continue;
+		window_end(w);
+		ret = 0;
+		break;
+	}
+	raw_spin_unlock_irq(&windows_lock);
+	windows_clean(s);
+	return ret;
+}
+
+void cr_pids_drop_all(struct cr_session *s)
+{
+	struct cr_window *w;
+
+	lockdep_assert_held(&s->lock);
+	raw_spin_lock_irq(&windows_lock);
+	list_for_each_entry(w, &s->windows, node)
+		window_end(w);
+	raw_spin_unlock_irq(&windows_lock);
+	windows_clean(s);
+	fork_probe_put(s);
+}

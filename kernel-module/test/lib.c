@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lib.c - for the tests of the module */
+#include "lib.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static unsigned int failures, checks;
+
+void expect_at(bool ok, const char *file, int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	checks++;
+	if (ok)
+		return;
+	failures++;
+	printf("%s:%d: not as expected: ", file, line);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+int test_end(void)
+{
+	printf("%s: %u checks, %u failed\n", program_invocation_short_name,
+	       checks, failures);
+	return failures ? 1 : 0;
+}
+
+int call(int dev, unsigned long cmd, void *arg)
+{
+	return ioctl(dev, cmd, arg) < 0 ? -errno : 0;
+}
+
+int attach(int dev, pid_t pid)
+{
+	struct cr_ioc_target t = { .pid = pid };
+
+	return call(dev, CR_IOC_ATTACH, &t);
+}
+
+int dev_open(void)
+{
+	int dev = open(CR_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (dev < 0) {
+		perror(CR_DEVICE);
+		_exit(99);
+	}
+	return dev;
+}
+
+void become(uid_t uid)
+{
+	if (uid && (setgroups(0, NULL) || setresgid(uid, uid, uid) ||
+		    setresuid(uid, uid, uid))) {
+		perror("setresuid");
+		_exit(99);
+	}
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+pid_t start_as(uid_t uid, void (*fn)(void *), void *arg)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid)
+		return pid;
+	become(uid);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fn(arg);
+	_exit(0);
+}
+
+void run_as(uid_t uid, void (*fn)(void *), void *arg)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		become(uid);
+		failures = 0;
+		fn(arg);
+		fflush(stdout);
+		_exit(failures ? 1 : 0);
+	}
+	waitpid(pid, &status, 0);
+	checks++;
+	if (status) {
+		printf("a child ended with status 0x%x\n", status);
+		failures++;
+	}
+}
+
+void finish(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+bool wait_until(bool (*fn)(void *), void *arg)
+{
+	int i;
+
+	for (i = 0; i < 10000; i++) {
+		if (fn(arg))
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+char state_of(pid_t pid)
+{
+	char path[64], line[512], *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	return p ? p[2] : 0;
+}
+
+struct wanted {
+	pid_t pid;
+	const char *letters;
+};
+
+static bool has_state(void *arg)
+{
+	struct wanted *w = arg;
+	char c = state_of(w->pid);
+
+	return c && strchr(w->letters, c);
+}
+
+void wait_state(pid_t pid, const char *letters)
+{
+	struct wanted w = { pid, letters };
+
+	expect(wait_until(has_state, &w), "process %d has state %c, not %s",
+	       pid, state_of(pid), letters);
+}
+
+bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
