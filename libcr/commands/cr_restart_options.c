@@ -30,6 +30,7 @@ enum {
 	OPT_ON_PERM,
 	OPT_ON_FAILURE,
 	OPT_RELOCATE,
+	OPT_GROWN,
 	OPT_PID,
 	OPT_NO_PID,
 	OPT_PGID,
@@ -63,6 +64,7 @@ static const struct option options[] = {
 	{ "run-on-fail-perm", required_argument, NULL, OPT_ON_PERM },
 	{ "run-on-failure", required_argument, NULL, OPT_ON_FAILURE },
 	{ "relocate", required_argument, NULL, OPT_RELOCATE },
+	{ "grown", required_argument, NULL, OPT_GROWN },
 	{ "restore-pid", no_argument, NULL, OPT_PID },
 	{ "no-restore-pid", no_argument, NULL, OPT_NO_PID },
 	{ "restore-pgid", no_argument, NULL, OPT_PGID },
@@ -102,6 +104,8 @@ static const char usage[] =
 	"                        too; default: those of cr_restart\n"
 	"      --relocate OLD=NEW   paths below OLD are now below NEW; up to "
 	"16\n"
+	"      --grown PATH      this file may have become longer; what has been\n"
+	"                        added stays, and the program goes on behind it\n"
 	"\n"
 	"A shell command that takes the place of the rest of cr_restart:\n"
 	"      --run-on-success, --run-on-failure, --run-on-fail-args,\n"
@@ -252,6 +256,12 @@ static int one(struct cr_restart_options *o, int c)
 		return wrong("--omit-never is not supported");
 	case OPT_RELOCATE:
 		return relocate(o, optarg);
+	case OPT_GROWN:
+		if (o->restore.n_grown == CR_RESTORE_GROWN)
+			return wrong("more than %d times --grown",
+				     CR_RESTORE_GROWN);
+		o->restore.grown[o->restore.n_grown++] = optarg;
+		return -1;
 	case OPT_PID:
 		o->restore.pids = CR_PIDS_HOST;
 		return -1;

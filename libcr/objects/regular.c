@@ -214,7 +214,8 @@ static int open_named(struct cr_restore_context *ctx,
 				   path, (long long)st.st_size,
 				   (unsigned long long)file->id.size);
 	} else if ((uint64_t)st.st_size > file->id.size && access != O_RDONLY &&
-		   !(file->flags & (O_APPEND | O_PATH))) {
+		   !(file->flags & (O_APPEND | O_PATH)) &&
+		   !cr_restore_grown(ctx, path)) {
 		ret = keep_tail(fd, file, path, &st, err);
 	} else {
 		ret = 0;
@@ -280,6 +281,18 @@ failed:
 	return err ? err->code : -EIO;
 }
 
+/* What was written at the end goes on at the end. */
+static off_t seek(struct cr_restore_context *ctx, const struct cr_file *file,
+		  int fd)
+{
+	const char *path = cr_restore_path(ctx, file->id.path);
+
+	if (!file->id.deleted && (uint64_t)file->offset == file->id.size &&
+	    path && cr_restore_grown(ctx, path))
+		return lseek(fd, 0, SEEK_END);
+	return lseek(fd, file->offset, SEEK_SET);
+}
+
 static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		   struct cr_error *err)
 {
@@ -289,7 +302,7 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 			      : open_named(ctx, file, err);
 	if (fd < 0 || file->flags & O_PATH)
 		return fd;
-	if (lseek(fd, file->offset, SEEK_SET) < 0) {
+	if (seek(ctx, file, fd) < 0) {
 		cr_error_set(err, -errno, "%s: seek to %lld: %s", file->id.path,
 			     (long long)file->offset, strerror(errno));
 		goto failed;

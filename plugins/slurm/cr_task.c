@@ -88,9 +88,10 @@ static void task_close_leaks(void)
 }
 
 static void task_become_restart(const char *image,
-				const char relocate[2][2 * PATH_MAX])
+				const char relocate[2][2 * PATH_MAX],
+				const char *grown)
 {
-	const char *argv[8] = { "cr_restart" };
+	const char *argv[10] = { "cr_restart" };
 	char path[PATH_MAX];
 	int n = 1;
 
@@ -99,6 +100,10 @@ static void task_become_restart(const char *image,
 			continue;
 		argv[n++] = "--relocate";
 		argv[n++] = relocate[i];
+	}
+	if (grown) {
+		argv[n++] = "--grown";
+		argv[n++] = grown;
 	}
 	argv[n] = image;
 	snprintf(path, sizeof(path), "%s/cr_restart",
@@ -151,14 +156,15 @@ static void task_step(char **argv)
 	if (exited >= 0)
 		task_end_again(exited);
 	if (step)
-		task_become_restart(image, NULL);
+		task_become_restart(image, NULL, NULL);
 }
 
 static void task_batch(char **argv)
 {
 	static char relocate[2][2 * PATH_MAX];
 	struct cr_register m = { .kind = CR_REGISTER_BATCH, .rank = -1 };
-	char generation[PATH_MAX], image[PATH_MAX + 32];
+	char generation[PATH_MAX], image[PATH_MAX + 32], output[PATH_MAX];
+	const char *grown = NULL;
 	int rc = cr_task_find_generation(generation, sizeof(generation));
 
 	m.value = atoi(task_env("SLURM_RESTART_COUNT", "0"));
@@ -173,6 +179,8 @@ static void task_batch(char **argv)
 		}
 		strcpy(m.world, generation);
 		cr_task_refill(generation, relocate);
+		if (cr_task_say_notes() && cr_task_output_path(2, output))
+			grown = output;
 		setenv("CR_RESTART_GENERATION", generation, 1);
 	} else {
 		cr_task_script(argv);
@@ -180,7 +188,7 @@ static void task_batch(char **argv)
 	task_register(&m);
 	if (rc) {
 		snprintf(image, sizeof(image), "%s/batch.context", generation);
-		task_become_restart(image, relocate);
+		task_become_restart(image, relocate, grown);
 	}
 }
 

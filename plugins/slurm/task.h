@@ -12,6 +12,14 @@
 void cr_task_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * What has been found out meanwhile (a damaged generation) and belongs into
+ * the job's output; false: nothing.
+ */
+bool cr_task_say_notes(void);
+/* What our descriptor fd is open at, if that is a regular file. */
+bool cr_task_output_path(int fd, char path[PATH_MAX]);
+
+/*
  * The generation that the batch script is to be restarted from: 1 and its
  * directory; 0 if it is to begin; -errno if it cannot be restarted as asked.
  */

@@ -10,32 +10,94 @@
 #include <unistd.h>
 
 #include "plugins/slurm/agent/gens.h"
+#include "plugins/slurm/agent/log.h"
 #include "plugins/slurm/task.h"
 
-/* dir: a generation's directory or a job's. */
-static int task_generation_in(const char *dir, char *out, size_t size)
+static char task_notes[4096];
+
+/*
+ * For the agent's diary, and for the job's output: there only once that has
+ * its content back.
+ */
+static void task_note(const char *text)
+{
+	const char *dir = getenv("SLURM_CHECKPOINT_IMAGE_DIR");
+	char path[PATH_MAX + 300], host[256];
+	size_t n = strlen(task_notes);
+
+	snprintf(task_notes + n, sizeof(task_notes) - n, "stillpoint: %s\n",
+		 text);
+	if (!dir || gethostname(host, sizeof(host)))
+		return;
+	host[sizeof(host) - 1] = '\0';
+	host[strcspn(host, ".")] = '\0';
+	snprintf(path, sizeof(path), "%s/agent-%s.log", dir, host);
+	if (!cr_log_open(path))
+		cr_log("%s", text);
+}
+
+bool cr_task_say_notes(void)
+{
+	bool any = *task_notes;
+
+	fputs(task_notes, stderr);
+	*task_notes = '\0';
+	return any;
+}
+
+/* All of it is read here, before anything of the job has been started. */
+static int task_check(const char *dir, bool thoroughly, struct cr_error *err)
+{
+	struct json_object *m = cr_gens_read(dir, err);
+	int rc = m ? 0 : err->code;
+
+	if (m && thoroughly)
+		rc = cr_gens_verify(dir, m, err);
+	json_object_put(m);
+	if (rc == -EBADMSG)
+		cr_gens_mark_damaged(dir, err->text, NULL);
+	return rc;
+}
+
+/*
+ * dir: a generation's directory or a job's: then its newest one that is
+ * sound.  1, 0 if there is none at all, or -errno.
+ */
+static int task_generation_in(const char *dir, bool thoroughly, char *out,
+			      size_t size)
 {
 	struct cr_error err = { 0 };
-	struct json_object *m;
-	char path[PATH_MAX];
-	int number;
+	char path[PATH_MAX], text[CR_ERROR_MAX + 200];
+	struct cr_gens g;
+	int rc = 0;
 
 	snprintf(path, sizeof(path), "%s/" CR_GENS_MANIFEST, dir);
 	if (!access(path, F_OK)) {
-		m = cr_gens_read(dir, &err);
-		if (!m) {
+		rc = task_check(dir, thoroughly, &err);
+		if (rc)
 			cr_task_say("cannot restart: %s", err.text);
-			return err.code;
-		}
-		json_object_put(m);
 		snprintf(out, size, "%s", dir);
-		return 1;
+		return rc ? rc : 1;
 	}
-	number = cr_gens_newest(dir, NULL);
-	if (!number)
+	if (cr_gens_list(&g, dir, true))
 		return 0;
-	cr_gens_path(out, size, dir, number);
-	return 1;
+	for (size_t i = g.n; i-- > 0;) {
+		cr_gens_path(out, size, dir, g.number[i]);
+		cr_error_clear(&err);
+		rc = task_check(out, thoroughly, &err);
+		if (!rc) {
+			rc = 1;
+			break;
+		}
+		snprintf(text, sizeof(text),
+			 "cannot restart from generation %d: %s; %s",
+			 g.number[i], err.text,
+			 i ? "trying the one before" :
+			     "there is no older one");
+		task_note(text);
+	}
+	cr_gens_free(&g);
+	return rc;
 }
 
 static bool task_has_batch(const char *generation)
@@ -46,7 +108,7 @@ static bool task_has_batch(const char *generation)
 	return !access(path, R_OK);
 }
 
-int cr_task_find_generation(char *dir, size_t size)
+static int task_find_generation(char *dir, size_t size)
 {
 	const char *asked = getenv("CR_RESTART_DIR");
 	const char *own = getenv("SLURM_CHECKPOINT_IMAGE_DIR");
@@ -55,9 +117,12 @@ int cr_task_find_generation(char *dir, size_t size)
 
 	/* what the job has saved itself is newer than what it came from */
 	if (count && atoi(count) > 0 && own)
-		rc = task_generation_in(own, dir, size);
+		rc = task_generation_in(own, true, dir, size);
+	if (rc < 0)
+		cr_task_say("nothing to restart from in %s; to begin from "
+			    "the start, move it away", own);
 	if (!rc && asked) {
-		rc = task_generation_in(asked, dir, size);
+		rc = task_generation_in(asked, true, dir, size);
 		if (!rc) {
 			cr_task_say("cannot restart: no generation in %s",
 				    asked);
@@ -71,6 +136,15 @@ int cr_task_find_generation(char *dir, size_t size)
 	return rc;
 }
 
+int cr_task_find_generation(char *dir, size_t size)
+{
+	int rc = task_find_generation(dir, size);
+
+	if (rc <= 0)
+		cr_task_say_notes();
+	return rc;
+}
+
 int cr_task_find_step(char *step, size_t size)
 {
 	const char *asked = getenv("CR_RESTART_DIR");
@@ -81,7 +155,8 @@ int cr_task_find_step(char *step, size_t size)
 
 	if (!asked)
 		return 0;
-	rc = task_generation_in(asked, dir, sizeof(dir));
+	rc = task_generation_in(asked, false, dir, sizeof(dir));
+	cr_task_say_notes();
 	if (rc > 0 && task_has_batch(dir))
 		return 0; /* that is for the script; its steps begin as ever */
 	m = rc > 0 ? cr_gens_read(dir, &err) : NULL;
@@ -163,8 +238,7 @@ int cr_task_find_rank(const char *step, int rank, int size, char *image,
 	return rc;
 }
 
-/* What our descriptor fd is open at, if that is a regular file. */
-static bool task_output_path(int fd, char path[PATH_MAX])
+bool cr_task_output_path(int fd, char path[PATH_MAX])
 {
 	char link[32];
 	struct stat st;
@@ -219,7 +293,7 @@ void cr_task_refill(const char *generation, char relocate[2][2 * PATH_MAX])
 		char now[PATH_MAX], from[PATH_MAX];
 
 		if (fd < 1 || fd > 2 || strchr(file, '/') ||
-		    !task_output_path(fd, now))
+		    !cr_task_output_path(fd, now))
 			continue;
 		snprintf(from, sizeof(from), "%s/%s", generation, file);
 		task_refill_one(from, now, cr_json_int(s, "size", 0));

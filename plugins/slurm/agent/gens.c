@@ -127,6 +127,23 @@ static int gens_check_world(const char *dir, struct json_object *world,
 	return rc;
 }
 
+/* Has a restart found it damaged? */
+static int gens_check_mark(const char *dir, struct cr_error *err)
+{
+	char path[PATH_MAX], text[CR_ERROR_MAX] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/" CR_GENS_DAMAGED, dir);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (!fgets(text, sizeof(text), f))
+		strcpy(text, "marked so");
+	fclose(f);
+	text[strcspn(text, "\n")] = '\0';
+	return cr_error_set(err, -EBADMSG, "%s", text);
+}
+
 struct json_object *cr_gens_read(const char *dir, struct cr_error *err)
 {
 	struct json_object *m, *batch, *worlds;
@@ -146,6 +163,8 @@ struct json_object *cr_gens_read(const char *dir, struct cr_error *err)
 				  "%s: not a manifest of version 1", path);
 	batch = cr_json_object(m, "batch");
 	worlds = cr_json_array(m, "worlds");
+	if (!rc)
+		rc = gens_check_mark(dir, err);
 	if (!rc && batch)
 		rc = gens_check_file(dir, batch, err);
 	if (!rc && !worlds)
@@ -239,29 +258,50 @@ int cr_gens_remove(const char *dir, struct cr_error *err)
 	return 0;
 }
 
+/* The oldest of the newest keep usable ones; 0: there are not as many. */
+static int gens_oldest_kept(const char *jobdir, const struct cr_gens *g,
+			    int keep)
+{
+	for (size_t i = g->n; i-- > 0;) {
+		char dir[PATH_MAX];
+		struct json_object *m;
+
+		cr_gens_path(dir, sizeof(dir), jobdir, g->number[i]);
+		m = cr_gens_read(dir, NULL);
+		json_object_put(m);
+		if (m && !--keep)
+			return g->number[i];
+	}
+	return 0;
+}
+
 void cr_gens_prune(const char *jobdir, int keep)
 {
-	struct cr_gens all, good;
+	struct cr_gens all, committed;
 	struct cr_error err = { 0 };
+	size_t k = 0;
+	int oldest;
 
 	if (cr_gens_list(&all, jobdir, false) ||
-	    cr_gens_list(&good, jobdir, true)) {
+	    cr_gens_list(&committed, jobdir, true)) {
 		cr_log("cannot read %s: %s", jobdir, strerror(errno));
 		cr_gens_free(&all);
 		return;
 	}
+	oldest = gens_oldest_kept(jobdir, &committed, keep);
 	for (size_t i = 0; i < all.n; i++) {
 		char dir[PATH_MAX];
-		bool stays = false;
+		bool stays = k < committed.n &&
+			     committed.number[k] == all.number[i];
 
-		for (size_t k = good.n > (size_t)keep ? good.n - keep : 0;
-		     k < good.n; k++)
-			stays |= good.number[k] == all.number[i];
+		k += stays;
+		if (stays && all.number[i] >= oldest)
+			continue;
 		cr_gens_path(dir, sizeof(dir), jobdir, all.number[i]);
 		cr_error_clear(&err);
-		if (!stays && cr_gens_remove(dir, &err))
+		if (cr_gens_remove(dir, &err))
 			cr_log("%s", err.text);
 	}
 	cr_gens_free(&all);
-	cr_gens_free(&good);
+	cr_gens_free(&committed);
 }

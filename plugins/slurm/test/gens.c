@@ -97,10 +97,44 @@ static void kept(void **state)
 	make(13, NULL); /* in the middle of being written by one that died */
 	cr_gens_prune(jobdir, 2);
 	assert_int_equal(cr_gens_list(&g, jobdir, false), 0);
-	assert_int_equal(g.n, 2);
-	assert_int_equal(g.number[0], 11);
-	assert_int_equal(g.number[1], 12);
+	assert_int_equal(g.n, 3); /* 11 is not usable, and does not count */
+	assert_int_equal(g.number[0], 10);
+	assert_int_equal(g.number[1], 11);
+	assert_int_equal(g.number[2], 12);
 	cr_gens_free(&g);
+}
+
+/* The same length, and one bit is another one: seen, and remembered. */
+static void damaged(void **state)
+{
+	char *dir = make(9, NULL), path[PATH_MAX + 32], text[2048], digest[33];
+	struct cr_error err = { 0 };
+	struct json_object *m;
+	uint64_t bytes;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/1.0.0.context", dir);
+	assert_int_equal(cr_copy_digest(path, &bytes, digest, NULL), 0);
+	snprintf(text, sizeof(text),
+		 "{\"format\":\"stillpoint generation\",\"version\":1,"
+		 "\"batch\":{\"file\":\"batch.context\",\"bytes\":6,"
+		 "\"digest\":\"%s\"},\"worlds\":[{\"name\":\"1.0\",\"size\":2,"
+		 "\"ranks\":[{\"rank\":0,\"file\":\"1.0.0.context\","
+		 "\"bytes\":6,\"digest\":\"%s\"},{\"rank\":1,\"exited\":0}]}]}",
+		 digest, digest);
+	dir = make(9, text);
+	m = cr_gens_read(dir, &err);
+	assert_non_null(m);
+	assert_int_equal(cr_gens_verify(dir, m, &err), 0);
+	assert_int_equal(cr_copy_text(path, "12344", 0600, NULL), 0);
+	assert_int_equal(cr_gens_verify(dir, m, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "1.0.0.context is damaged"));
+	json_object_put(m);
+	assert_int_equal(cr_gens_mark_damaged(dir, err.text, NULL), 0);
+	cr_error_clear(&err);
+	assert_null(cr_gens_read(dir, &err));
+	assert_non_null(strstr(err.text, "1.0.0.context is damaged"));
+	assert_int_equal(cr_gens_remove(dir, NULL), 0);
 }
 
 static void manifests(void **state)
@@ -177,6 +211,7 @@ int main(void)
 		cmocka_unit_test(committed_only),
 		cmocka_unit_test(newest_usable),
 		cmocka_unit_test(kept),
+		cmocka_unit_test(damaged),
 		cmocka_unit_test(manifests),
 		cmocka_unit_test(fuzz),
 	};
