@@ -45,6 +45,8 @@ static volatile unsigned long *beat, *strange_beat;
 static pid_t target, stranger;
 static char *area, *edge;
 static struct cr_range ranges[4];
+/* A module clears as much of an argument as its size says. */
+static char room[1 << _IOC_SIZEBITS];
 
 static uint64_t rnd(void)
 {
@@ -145,7 +147,8 @@ static void *where(union argument *a)
 		memcpy(edge - 12, a, 12);
 		return edge - 12;
 	default:
-		return a;
+		memcpy(room, a, sizeof(*a));
+		return room;
 	}
 }
 
