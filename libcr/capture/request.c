@@ -120,21 +120,25 @@ static void keep_first(const char *line, void *arg)
 
 /*
  * What stands in the way is refused here for those who did not ask before.
- * A file of /proc or a socket may be open for a moment only.
+ * A file of /proc or a socket may be open for a moment only, and a process
+ * in the middle of execve(2) is for a moment nobody's to look at.
  */
 static int check_before(struct cr_capture *c, struct cr_error *err)
 {
-	struct cr_error first;
+	struct cr_error first, why;
 	int i, n = 0;
 
 	for (i = 0; !c->checked && i < CHECKS; i++) {
 		if (i)
 			usleep(CHECK_PAUSE_US);
 		cr_error_clear(&first);
-		n = cr_capture_check(c, keep_first, &first, err);
-		if (n < 0)
-			return n;
+		cr_error_clear(&why);
+		n = cr_capture_check(c, keep_first, &first, &why);
+		if (n < 0 && n != -EACCES && n != -EPERM)
+			break;
 	}
+	if (n < 0)
+		return cr_error_set(err, n, "%s", why.text);
 	return n > 0 ? cr_error_set(err, first.code, "%s", first.text) : 0;
 }
 
