@@ -135,7 +135,8 @@ static void drop_double_data(struct cr_image *img, struct cr_file *f)
 {
 	size_t i;
 
-	if (!f->data.len || f->kind != CR_OBJ_PIPE)
+	if (!f->data.len ||
+	    (f->kind != CR_OBJ_PIPE && f->kind != CR_OBJ_FIFO))
 		return;
 	for (i = 0; i + 1 < img->n_files; i++)
 		if (img->files[i].kind == f->kind &&

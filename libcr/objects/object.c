@@ -11,7 +11,7 @@ static const struct cr_object_ops *const kinds[] = {
 	&cr_object_regular, &cr_object_directory, &cr_object_device,
 	&cr_object_pipe,    &cr_object_stdio,	&cr_object_eventfd,
 	&cr_object_signalfd, &cr_object_timerfd, &cr_object_epoll,
-	&cr_object_unix,
+	&cr_object_unix, &cr_object_fifo,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -49,13 +49,12 @@ static void describe(const struct cr_object_source *src, const char **what,
 		*what = "a socket";
 		break;
 	case S_IFIFO:
-		*what = src->link[0] == '/' ? "a named pipe"
+		*what = src->link[0] == '/' ? "a FIFO that leads out of the "
+					      "processes to be saved"
 					    : "a pipe that leads out of the "
 					      "processes to be saved";
-		*todo = src->link[0] == '/'
-				? "close it before the checkpoint"
-				: "checkpoint both ends together, or close "
-				  "it before the checkpoint";
+		*todo = "checkpoint both ends together, or close it before "
+			"the checkpoint";
 		break;
 	case S_IFCHR:
 		*what = !strncmp(src->link, "/dev/pts/", 9) ||

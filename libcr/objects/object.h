@@ -59,6 +59,9 @@ void cr_object_tree_destroy(struct cr_object_tree *tree);
 /* Does some process of the tree hold another end of the same object? */
 bool cr_object_tree_has_peer(const struct cr_object_tree *tree,
 			     const struct cr_object_source *src);
+/* Is one of its descriptions in the tree in packet mode (O_DIRECT)? */
+bool cr_object_tree_packets(const struct cr_object_tree *tree,
+			    const struct cr_object_source *src);
 /*
  * 0, 1 or 2 if the same object is somewhere in the tree a standard
  * descriptor of this number (the root's first); else -1.
@@ -79,6 +82,10 @@ uint64_t cr_object_id(const struct stat *st);
 int cr_object_open_flags(const struct cr_file *file);
 /* F_SETFL of them, for what is not opened; 0 or -errno. */
 int cr_object_set_flags(int fd, const struct cr_file *file);
+/* A new description of what fd shows; -1 and errno. */
+int cr_object_reopen(int fd, int flags);
+/* Another number for the same description, or -errno. */
+int cr_object_another(int fd, struct cr_error *err);
 /* What follows "NAME:" and blanks in fdinfo, or NULL. */
 const char *cr_object_field(const struct cr_object_source *src,
 			    const char *name);

@@ -2,8 +2,7 @@
 /*
  * pipe.c - pipes whose ends are all in the tree, with what is in them
  *
- * extra: u32, the capacity in bytes.  data: the bytes in the pipe, with the
- * first description of its read end.
+ * What is in a pipe is kept with the first description of its read end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +14,12 @@
 #include <unistd.h>
 
 #include "objects/kinds.h"
+#include "objects/pipe.h"
+#include "objects/record.h"
 #include "restore/restore.h"
+
+#define PACKET_MAX 4096 /* PIPE_BUF: the kernel cuts longer ones */
+#define OPENED 0100000	/* O_LARGEFILE: open(2) sets it and pipe(2) not */
 
 enum { READ_END, WRITE_END };
 
@@ -24,8 +28,20 @@ static bool is_pipe(const struct cr_object_source *src)
 	return S_ISFIFO(src->st.st_mode) && !strncmp(src->link, "pipe:", 5);
 }
 
-/* Nobody has the other end: poll(2) says so of any duplicate. */
-static bool abandoned(const struct cr_object_source *src)
+struct state {
+	uint32_t capacity; /* bytes */
+	bool packets;	   /* data: u32 length and the bytes of each */
+};
+
+static void record(struct cr_pack *p, void *state)
+{
+	struct state *s = state;
+
+	cr_pack_u32(p, &s->capacity);
+	cr_pack_bool(p, &s->packets);
+}
+
+bool cr_pipe_abandoned(const struct cr_object_source *src)
 {
 	struct pollfd p = { .events = 0 };
 
@@ -47,59 +63,71 @@ static bool claims(const struct cr_object_source *src)
 	if ((cr_object_flags(src) & O_ACCMODE) != O_RDONLY &&
 	    cr_object_tree_stdio(src->tree, src) >= 0)
 		return false;
-	return abandoned(src);
+	return cr_pipe_abandoned(src);
 }
 
-static int check(const struct cr_object_source *src, struct cr_error *err)
+static int append(struct cr_blob *to, const void *data, size_t len)
 {
-	if (cr_object_flags(src) & O_DIRECT)
-		return cr_error_set(err, -ENOTSUP,
-				    "%s is a pipe in packet mode (O_DIRECT), "
-				    "which cannot be saved",
-				    cr_object_label(src));
+	char *more = realloc(to->data, to->len + len);
+
+	if (!more)
+		return -ENOMEM;
+	memcpy(more + to->len, data, len);
+	to->data = more;
+	to->len += len;
 	return 0;
+}
+
+/* Reads all of a copy; packets one by one, with their lengths. */
+static int drain(int fd, bool packets, struct cr_blob *to)
+{
+	char buf[65536];
+	uint32_t len;
+	ssize_t n;
+	int ret = 0;
+
+	while (!ret && (n = read(fd, buf, sizeof(buf))) > 0) {
+		len = (uint32_t)n;
+		if (packets)
+			ret = append(to, &len, sizeof(len));
+		if (!ret)
+			ret = append(to, buf, len);
+	}
+	if (!ret && n < 0 && errno != EAGAIN)
+		ret = -errno;
+	return ret;
 }
 
 /* Copies what is in the pipe and leaves it there. */
 static int read_data(const struct cr_object_source *src, int fd,
-		     uint32_t capacity, struct cr_file *file,
+		     const struct state *s, struct cr_file *file,
 		     struct cr_error *err)
 {
 	int mine[2] = { -1, -1 }, avail = 0, ret = 0;
-	size_t done = 0;
-	char *buf = NULL;
 	ssize_t n;
 
 	if (ioctl(fd, FIONREAD, &avail) < 0)
 		goto failed;
 	if (!avail)
 		return 0;
-	buf = malloc((size_t)avail);
-	if (!buf || pipe2(mine, O_CLOEXEC | O_NONBLOCK))
+	if (pipe2(mine, O_CLOEXEC | O_NONBLOCK))
 		goto failed;
-	if (fcntl(mine[1], F_GETPIPE_SZ) < (int)capacity &&
-	    fcntl(mine[1], F_SETPIPE_SZ, capacity) < 0)
+	if (fcntl(mine[1], F_GETPIPE_SZ) < (int)s->capacity &&
+	    fcntl(mine[1], F_SETPIPE_SZ, s->capacity) < 0)
 		goto failed;
 	n = tee(fd, mine[1], (size_t)avail, SPLICE_F_NONBLOCK);
 	if (n >= 0 && n != avail)
 		errno = EIO;
 	if (n != avail)
 		goto failed;
-	while (done < (size_t)avail) {
-		n = read(mine[0], buf + done, (size_t)avail - done);
-		if (n <= 0)
-			goto failed;
-		done += (size_t)n;
-	}
-	file->data.data = buf;
-	file->data.len = done;
-	buf = NULL;
-	goto out;
+	ret = drain(mine[0], s->packets, &file->data);
+	errno = -ret;
+	if (!ret)
+		goto out;
 failed:
 	ret = cr_error_set(err, -errno, "%s: what is in the pipe: %s",
 			   cr_object_label(src), strerror(errno));
 out:
-	free(buf);
 	if (mine[0] >= 0) {
 		close(mine[0]);
 		close(mine[1]);
@@ -107,15 +135,12 @@ out:
 	return ret;
 }
 
-static int capture(const struct cr_object_source *src, struct cr_file *file,
-		   struct cr_error *err)
+int cr_pipe_capture(const struct cr_object_source *src, struct cr_file *file,
+		    struct cr_error *err)
 {
-	uint32_t capacity;
-	int fd, n, ret;
+	struct state s = { .packets = cr_object_tree_packets(src->tree, src) };
+	int fd, n, ret = 0;
 
-	ret = check(src, err);
-	if (ret)
-		return ret;
 	file->object_id = cr_object_id(&src->st);
 	file->id.mode = src->st.st_mode;
 	file->id.path = strdup(src->link);
@@ -123,45 +148,109 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 	if (fd < 0)
 		return fd;
 	n = fcntl(fd, F_GETPIPE_SZ);
-	capacity = n > 0 ? (uint32_t)n : 65536;
-	if (!file->id.path || cr_blob_set(&file->extra, &capacity, 4))
+	s.capacity = n > 0 ? (uint32_t)n : 65536;
+	if (!file->id.path)
 		ret = cr_error_set(err, -ENOMEM, "out of memory");
-	else if ((file->flags & O_ACCMODE) != O_WRONLY)
-		ret = read_data(src, fd, capacity, file, err);
+	if (!ret)
+		ret = cr_object_record(file, record, &s, err);
+	if (!ret && (file->flags & O_ACCMODE) != O_WRONLY)
+		ret = read_data(src, fd, &s, file, err);
 	cr_object_undup(src, fd);
 	return ret;
+}
+
+/* Through a description of its own, in the mode that keeps the borders. */
+static int put_back(int to, const struct state *s, const struct cr_blob *data)
+{
+	size_t done = 0, len = data->len;
+	uint32_t n;
+
+	if (fcntl(to, F_SETFL, O_NONBLOCK | (s->packets ? O_DIRECT : 0)))
+		return -errno;
+	while (done < data->len) {
+		if (s->packets) {
+			if (data->len - done < sizeof(n))
+				return -EINVAL;
+			memcpy(&n, (char *)data->data + done, sizeof(n));
+			done += sizeof(n);
+			if (n > PACKET_MAX || n > data->len - done)
+				return -EINVAL;
+			len = n;
+		}
+		/* it has room: it held as much before */
+		if (write(to, (char *)data->data + done, len) != (ssize_t)len)
+			return -EIO;
+		done += len;
+	}
+	return 0;
+}
+
+int cr_pipe_fill(int fd, const struct cr_file *file, struct cr_error *err)
+{
+	struct state s;
+	int to, ret;
+
+	ret = cr_object_unrecord(file, record, &s, err);
+	if (ret || !file->data.len)
+		return ret;
+	to = cr_object_reopen(fd, O_WRONLY | O_NONBLOCK);
+	ret = to < 0 ? -errno : put_back(to, &s, &file->data);
+	if (to >= 0)
+		close(to);
+	return ret ? cr_error_set(err, ret,
+				  "%s: its content cannot be put back: %s",
+				  file->id.path, strerror(-ret)) : 0;
+}
+
+int cr_pipe_resize(int fd, const struct cr_file *file, struct cr_error *err)
+{
+	struct state s;
+	int ret = cr_object_unrecord(file, record, &s, err);
+
+	if (!ret && fcntl(fd, F_GETPIPE_SZ) != (int)s.capacity &&
+	    fcntl(fd, F_SETPIPE_SZ, s.capacity) < 0)
+		ret = cr_error_set(err, -errno, "pipe of %u bytes: %s",
+				   s.capacity, strerror(errno));
+	return ret;
+}
+
+int cr_pipe_reopen(int fd, const struct cr_file *file, struct cr_error *err)
+{
+	int mine;
+
+	/* not to wait for anybody; packet mode cannot be opened, only set */
+	mine = cr_object_reopen(fd, (cr_object_open_flags(file) | O_NONBLOCK) &
+					    ~O_DIRECT);
+	if (mine >= 0 && !cr_object_set_flags(mine, file))
+		return mine;
+	cr_error_set(err, -errno, "%s: reopen: %s", file->id.path,
+		     strerror(errno));
+	if (mine >= 0)
+		close(mine);
+	return err ? err->code : -EIO;
 }
 
 static int make(struct cr_restore_context *ctx, const struct cr_file *file,
 		struct cr_error *err)
 {
-	uint32_t capacity = 0;
-	int fd[2];
+	int fd[2], ret;
 
 	if (pipe2(fd, O_CLOEXEC))
 		return cr_error_set(err, -errno, "pipe: %s", strerror(errno));
-	if (file->extra.len == 4)
-		memcpy(&capacity, file->extra.data, 4);
-	if (capacity && fcntl(fd[1], F_GETPIPE_SZ) != (int)capacity &&
-	    fcntl(fd[1], F_SETPIPE_SZ, capacity) < 0)
-		cr_error_set(err, -errno, "pipe of %u bytes: %s", capacity,
-			     strerror(errno));
-	else if (cr_restore_remember(ctx, CR_OBJ_PIPE, file->object_id,
-				     READ_END, fd[0]) ||
-		 cr_restore_remember(ctx, CR_OBJ_PIPE, file->object_id,
-				     WRITE_END, fd[1]))
-		cr_error_set(err, -ENOMEM, "out of memory");
-	else
-		return 0;
-	return err ? err->code : -EIO;
+	ret = cr_pipe_resize(fd[1], file, err);
+	if (!ret && (cr_restore_remember(ctx, CR_OBJ_PIPE, file->object_id,
+					 READ_END, fd[0]) ||
+		     cr_restore_remember(ctx, CR_OBJ_PIPE, file->object_id,
+					 WRITE_END, fd[1])))
+		ret = cr_error_set(err, -ENOMEM, "out of memory");
+	return ret;
 }
 
 static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		   struct cr_error *err)
 {
 	int end = (file->flags & O_ACCMODE) == O_WRONLY ? WRITE_END : READ_END;
-	int fd, to, ret;
-	char path[64];
+	int fd, ret = 0;
 
 	if (cr_restore_lookup(ctx, CR_OBJ_PIPE, file->object_id, end, &fd)) {
 		ret = make(ctx, file, err);
@@ -169,31 +258,21 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 			return ret;
 		cr_restore_lookup(ctx, CR_OBJ_PIPE, file->object_id, end, &fd);
 	}
-	if (file->data.len) {
-		ret = cr_restore_lookup(ctx, CR_OBJ_PIPE, file->object_id,
-					WRITE_END, &to);
-		/* it has room: it held as much before */
-		if (ret || write(to, file->data.data, file->data.len) !=
-				   (ssize_t)file->data.len)
-			return cr_error_set(err, -EIO,
-					    "%s: its content could not be "
-					    "put back",
-					    file->id.path);
-	}
-	/* A description of its own for each that the program had. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	fd = open(path, cr_object_open_flags(file));
-	if (fd < 0)
-		return cr_error_set(err, -errno, "%s: reopen: %s",
-				    file->id.path, strerror(errno));
-	return fd;
+	ret = cr_pipe_fill(fd, file, err);
+	if (ret)
+		return ret;
+	/* A description of its own for each that the program has opened. */
+	if (file->flags & OPENED)
+		return cr_pipe_reopen(fd, file, err);
+	if (cr_object_set_flags(fd, file))
+		return cr_error_set(err, -errno, "flags: %s", strerror(errno));
+	return cr_object_another(fd, err);
 }
 
 const struct cr_object_ops cr_object_pipe = {
 	.kind = CR_OBJ_PIPE,
 	.name = "pipe",
 	.claims = claims,
-	.check = check,
-	.capture = capture,
+	.capture = cr_pipe_capture,
 	.restore = restore,
 };

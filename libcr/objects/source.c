@@ -129,3 +129,19 @@ int cr_object_set_flags(int fd, const struct cr_file *file)
 {
 	return fcntl(fd, F_SETFL, cr_object_open_flags(file)) ? -errno : 0;
 }
+
+int cr_object_reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags | O_CLOEXEC);
+}
+
+int cr_object_another(int fd, struct cr_error *err)
+{
+	int more = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return more < 0 ? cr_error_set(err, -errno, "dup: %s",
+				       strerror(errno)) : more;
+}

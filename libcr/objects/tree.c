@@ -13,6 +13,7 @@ struct entry {
 	dev_t rdev; /* character devices: the same terminal, by any name */
 	mode_t type;
 	int fd, access;
+	bool packets;
 };
 
 struct cr_object_tree {
@@ -41,6 +42,7 @@ static struct entry entry_of(const struct cr_object_source *src)
 		.type = src->st.st_mode & S_IFMT,
 		.fd = src->fd,
 		.access = (int)(cr_object_flags(src) & O_ACCMODE),
+		.packets = cr_object_flags(src) & O_DIRECT,
 	};
 }
 
@@ -83,6 +85,19 @@ bool cr_object_tree_has_peer(const struct cr_object_tree *tree,
 		     me.access == O_RDWR))
 			return true;
 	return false;
+}
+
+bool cr_object_tree_packets(const struct cr_object_tree *tree,
+			    const struct cr_object_source *src)
+{
+	struct entry me = entry_of(src);
+	size_t i;
+
+	for (i = 0; tree && i < tree->n; i++)
+		if (tree->entries[i].packets &&
+		    same_object(&tree->entries[i], &me))
+			return true;
+	return me.packets;
 }
 
 int cr_object_tree_stdio(const struct cr_object_tree *tree,

@@ -585,5 +585,5 @@ int cr_unix_restore(struct cr_restore_context *ctx, const struct cr_file *file,
 	}
 	if (cr_restore_lookup(ctx, CR_OBJ_UNIX, file->object_id, 0, &fd))
 		return cr_error_set(err, -EINVAL, "it was not made");
-	return fd;
+	return cr_object_another(fd, err);
 }

@@ -9,6 +9,7 @@
 #ifndef CR_RESTORE_BUILD_H
 #define CR_RESTORE_BUILD_H
 
+#include "engine/engine.h"
 #include "remote/remote.h"
 #include "restore/plan.h"
 #include "restore/restore.h"
@@ -56,6 +57,7 @@ struct cr_restore_context {
 	int image_fd;
 	int *file_fd;	/* one per cr_image.files, -1: not needed */
 	int *mapped_fd; /* one per cr_image.mapped, -1: not needed */
+	struct cr_engine engine; /* the supervisor's, and every new stub's */
 	struct cr_bench bench;
 	struct cr_vdso vdso; /* the supervisor's, and so every new stub's */
 	struct cr_object_memory *memory; /* what objects remember */
@@ -68,6 +70,8 @@ int cr_context_create(struct cr_restore_context **ctx, struct cr_reader *r,
 		      const struct cr_restore_options *opt,
 		      struct cr_error *err);
 void cr_context_destroy(struct cr_restore_context *ctx);
+/* Closes and forgets what objects remember. */
+void cr_context_forget(struct cr_restore_context *ctx);
 /* Is this descriptor number one that a process of the image uses? */
 bool cr_context_fd_wanted(const struct cr_restore_context *ctx, int fd);
 /* Moves fd to a number that none of them uses, close-on-exec. */

@@ -36,6 +36,7 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	ctx->opt = opt;
 	ctx->channel = -1;
 	ctx->image_fd = -1;
+	ctx->engine.fd = -1;
 	ctx->requester = getpid();
 	ctx->file_fd = malloc((img->n_files + 1) * sizeof(int));
 	ctx->mapped_fd = malloc((img->n_mapped + 1) * sizeof(int));
@@ -46,6 +47,13 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	for (size_t i = 0; i < img->n_mapped; i++)
 		ctx->mapped_fd[i] = -1;
 	return 0;
+}
+
+void cr_context_forget(struct cr_restore_context *ctx)
+{
+	for (struct cr_object_memory *m = ctx->memory; m; m = m->next)
+		if (m->fd > STDERR_FILENO)
+			close(m->fd);
 }
 
 void cr_context_destroy(struct cr_restore_context *ctx)

@@ -232,7 +232,18 @@ int cr_files_connect(struct cr_restore_context *ctx, struct cr_error *err)
 	return each(ctx, false, err);
 }
 
+/*
+ * The last step; then nothing is open here any more but in the processes, so
+ * that who waits for the end of a pipe finds it at once.
+ */
 int cr_files_start(struct cr_restore_context *ctx, struct cr_error *err)
 {
-	return each(ctx, true, err);
+	int ret = each(ctx, true, err);
+
+	for (uint32_t i = 0; !ret && i < ctx->img->n_files; i++)
+		if (ctx->file_fd[i] >= 0)
+			close(ctx->file_fd[i]);
+	if (!ret)
+		cr_context_forget(ctx);
+	return ret;
 }
