@@ -160,29 +160,55 @@ static int read_status(struct cap_proc *p, struct cr_error *err)
 	return 0;
 }
 
+/* For all threads that have this memory. */
+static int guard(struct cr_capture *c, struct cap_proc *p, struct cr_error *err)
+{
+	int ret = cr_remote_guard(&p->threads[0]->task, &p->guard, err);
+	size_t i, k;
+
+	for (i = 0; i < c->n_procs; i++)
+		for (k = 0; !ret && cap_live(c->procs[i]) &&
+			    c->procs[i]->mm_of == p &&
+			    k < c->procs[i]->n_threads;
+		     k++)
+			ret = cr_remote_leave_guard(
+				&c->procs[i]->threads[k]->task, &p->guard, err);
+	return ret;
+}
+
 /* A place for the arguments of our calls, one per address space. */
-static int map_scratch(struct cap_proc *p, struct cr_error *err)
+static int map_scratch(struct cr_capture *c, struct cap_proc *p,
+		       struct cr_error *err)
 {
 	struct cr_task *t = &p->threads[0]->task;
 	int ret;
 
 	ret = cr_remote_find_gadget(t, err);
+	if (!ret && p->mm_of == p)
+		ret = guard(c, p, err);
+	t->guard = &p->mm_of->guard;
+	if (!ret && p->mm_of == p)
+		ret = cr_remote_map_scratch(t, CAP_SCRATCH_SIZE, err);
 	if (ret)
 		return ret;
-	if (p->mm_of != p) {
-		t->scratch = p->mm_of->scratch;
-		t->scratch_size = CAP_SCRATCH_SIZE;
-	} else {
-		ret = cr_remote_map_scratch(t, CAP_SCRATCH_SIZE, err);
-		if (ret)
-			return ret;
+	if (p->mm_of == p)
 		p->scratch = t->scratch;
-	}
-	if (cr_procfs_hex(p->status, "SigIgn") >> (SIGTRAP - 1) & 1)
-		return 0;
-	return cr_remote_enable_batch(t, t->scratch + CAP_SCRATCH_BATCH,
-				      CAP_SCRATCH_SIZE - CAP_SCRATCH_BATCH,
-				      err);
+	t->scratch = p->mm_of->scratch;
+	t->scratch_size = CAP_SCRATCH_SIZE;
+	t->table = t->scratch + CAP_SCRATCH_TABLE;
+	t->table_size = CAP_SCRATCH_SIZE - CAP_SCRATCH_TABLE;
+	return 0;
+}
+
+/* No thread of p is in a call of ours any longer than it must. */
+static int settle(struct cap_proc *p, struct cr_error *err)
+{
+	struct cr_task *t = p->mm_of->guard.owner;
+	int ret = t ? cr_remote_settle(t) : 0;
+
+	return ret ? cr_error_set(err, ret, "process %d: thread %d: %s",
+				  p->vpid, t->tid, strerror(-ret))
+		   : 0;
 }
 
 static int read_control(struct cap_proc *p, struct cr_error *err)
@@ -222,13 +248,15 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 			continue;
 		ret = read_status(p, err);
 		if (!ret && cap_live(p))
-			ret = map_scratch(p, err);
+			ret = map_scratch(c, p, err);
 		if (!ret)
 			ret = cap_read_process(c, p, err);
 		if (!ret && cap_live(p))
 			ret = cap_read_threads(c, p, err);
 		if (!ret && cap_live(p))
 			ret = cap_read_signals(c, p, err);
+		if (!ret && cap_live(p))
+			ret = settle(p, err);
 	}
 	if (!ret)
 		ret = cap_read_files(c, err);
@@ -265,6 +293,8 @@ static int read_late(struct cr_capture *c, struct cap_proc *p,
 	ret = cr_remote_syscall(from, &r, SYS_setsid, 0, 0, 0, 0, 0, 0, err);
 	if (!ret)
 		ret = cap_read_process_late(c, p, from, err);
+	if (!ret)
+		ret = cr_remote_unguard(from, err);
 	if (!ret && !p->smaps)
 		ret = cap_read_areas(c, p, from->tid, err);
 	return ret;
@@ -288,6 +318,8 @@ static int copy_all(struct cr_capture *c, struct cr_error *err)
 		if (!p->smaps)
 			ret = cr_error_set(err, -errno, "process %d: smaps: %s",
 					   p->vpid, strerror(errno));
+		if (!ret)
+			ret = cr_remote_unguard(&p->threads[0]->task, err);
 		if (!ret)
 			ret = cap_read_areas(c, p, p->pid, err);
 		if (!ret)
@@ -330,6 +362,8 @@ static int take_snapshot(struct cr_capture *c, struct cr_error *err)
 			ret = cap_read_process_late(
 				c, c->procs[i], &c->procs[i]->threads[0]->task,
 				err);
+		if (!ret)
+			ret = settle(c->procs[i], err);
 	}
 	return ret;
 }

@@ -62,8 +62,9 @@ static int make(struct cr_task *t, struct cap_snapshot *s, struct cr_error *err)
 		s->alive = true;
 		s->task.scratch = t->scratch;
 		s->task.scratch_size = t->scratch_size;
-		s->task.batch = t->batch;
-		s->task.batch_size = t->batch_size;
+		s->task.table = t->table;
+		s->task.table_size = t->table_size;
+		cr_remote_guard_inherit(&s->task, &s->guard, t->guard);
 	}
 	cr_error_clear(&ignored);
 	end = cr_remote_exit(&c, 0, &ignored);
@@ -72,6 +73,8 @@ static int make(struct cr_task *t, struct cap_snapshot *s, struct cr_error *err)
 		waitpid(c.tid, NULL, __WALL);
 	}
 	end = collect(t, c.tid_in_parent, ret ? NULL : err);
+	if (!end)
+		end = cr_remote_settle(t);
 	return ret ? ret : end;
 }
 

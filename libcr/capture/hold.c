@@ -331,6 +331,8 @@ int cap_release(struct cr_capture *c, int signal, struct cr_error *err)
 		t = p->n_threads ? &p->threads[0]->task : NULL;
 		if (t && p->scratch && t->held)
 			cr_remote_unmap_scratch(t, NULL);
+		if (t && p->guard.at && t->held)
+			cr_remote_unguard(t, NULL);
 		if (t && signal)
 			kill(p->pid, signal);
 	}

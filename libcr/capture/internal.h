@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "capture/capture.h"
-#include "capture/procfs.h"
+#include "common/procfs.h"
 #include "objects/object.h"
 #include "remote/remote.h"
 #include "runtime/rendezvous.h"
@@ -28,6 +28,7 @@ struct cap_thread {
 /* The copy-on-write child that stands for a process after the resume. */
 struct cap_snapshot {
 	struct cr_task task;
+	struct cr_guard guard;
 	bool alive;
 };
 
@@ -56,6 +57,7 @@ struct cap_proc {
 	uint32_t index; /* in cr_image.procs */
 	struct cap_proc *mm_of, *fds_of, *fs_of, *sighand_of;
 	uint64_t scratch; /* mapped by us; shared with mm_of's */
+	struct cr_guard guard;
 	bool checked;	  /* its memory was looked at before the stop */
 	bool special;	  /* it has areas that fork() does not copy, or
 			     locked ones */
@@ -83,9 +85,9 @@ struct cap_piece {
 	void *data;
 };
 #define CAP_SHM 0x80000000u
-/* of the scratch memory: results, then cr_remote_batch()'s part */
+/* of the scratch memory: results, then the table of cr_remote_batch() */
 #define CAP_SCRATCH_SIZE 16384
-#define CAP_SCRATCH_BATCH 4096
+#define CAP_SCRATCH_TABLE 4096
 #define CAP_CHUNK (1u << 20) /* bytes copied at a time */
 
 struct cr_capture {

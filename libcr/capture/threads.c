@@ -245,8 +245,9 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		t->task.gadget = leader->gadget;
 		t->task.scratch = leader->scratch;
 		t->task.scratch_size = leader->scratch_size;
-		t->task.batch = leader->batch;
-		t->task.batch_size = leader->batch_size;
+		t->task.table = leader->table;
+		t->task.table_size = leader->table_size;
+		t->task.guard = leader->guard;
 		th = cr_process_add_thread(cap_model(c, p));
 		if (!th)
 			return cr_error_set(err, -ENOMEM, "out of memory");

@@ -71,20 +71,29 @@ int cr_remote_find_gadget(struct cr_task *t, struct cr_error *err)
 	return 0;
 }
 
-int cr_remote_block_signals(struct cr_task *t)
+int cr_remote_note_sigmask(struct cr_task *t)
 {
-	uint64_t all = ~0ULL;
-
-	if (t->batch) /* see batch.c */
-		all &= ~(1ULL << (SIGTRAP - 1));
-
 	if (t->masked)
 		return 0;
 	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(t->sigmask), &t->sigmask) <
-		    0 ||
-	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(all), &all) < 0)
+	    0)
 		return -errno;
+	t->blocked = t->sigmask;
 	t->masked = true;
+	return 0;
+}
+
+int cr_remote_block_signals(struct cr_task *t, int but)
+{
+	uint64_t all = ~0ULL;
+
+	if (but)
+		all &= ~(1ULL << (but - 1));
+	if (t->blocked == all)
+		return 0;
+	if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(all), &all) < 0)
+		return -errno;
+	t->blocked = all;
 	return 0;
 }
 
@@ -94,25 +103,32 @@ void cr_remote_keep_signal(struct cr_task *t, int status)
 		t->kept |= 1ULL << WSTOPSIG(status);
 }
 
+int cr_remote_next_stop(struct cr_task *t, int *status)
+{
+	while (waitpid(t->tid, status, __WALL) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (WIFSTOPPED(*status))
+		return 0;
+	t->seized = false;
+	t->held = false;
+	return -ESRCH;
+}
+
 /*
  * Runs the task to its next system call stop or ptrace event; returns the
  * event (0: entry or exit of a system call) or -errno.
  */
 static int run_to_stop(struct cr_task *t)
 {
-	int status;
+	int status, ret;
 
 	for (;;) {
 		if (ptrace(PTRACE_SYSCALL, t->tid, 0, 0) < 0)
 			return -errno;
-		while (waitpid(t->tid, &status, __WALL) < 0)
-			if (errno != EINTR)
-				return -errno;
-		if (!WIFSTOPPED(status)) {
-			t->seized = false;
-			t->held = false;
-			return -ESRCH;
-		}
+		ret = cr_remote_next_stop(t, &status);
+		if (ret)
+			return ret;
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			return 0;
 		if (status >> 16 && status >> 16 != PTRACE_EVENT_STOP)
@@ -126,7 +142,9 @@ static int start_call(struct cr_task *t, long nr, const uint64_t a[6])
 	struct user_regs_struct r = t->regs;
 	int ret;
 
-	ret = cr_remote_block_signals(t);
+	ret = cr_remote_note_sigmask(t);
+	if (!ret)
+		ret = cr_guard_take(t);
 	if (ret)
 		return ret;
 	r.rax = (uint64_t)nr;
@@ -136,14 +154,16 @@ static int start_call(struct cr_task *t, long nr, const uint64_t a[6])
 	r.r10 = a[3];
 	r.r8 = a[4];
 	r.r9 = a[5];
-	r.rip = t->gadget;
-	/* A trap or direction flag of the program has no say here. */
-	r.eflags &= ~0x10500ULL;
+	r.rip = cr_guard_entry(t, nr == SYS_clone3);
+	/* A trap flag of the program has no say here. */
+	r.eflags &= ~0x10100ULL;
 	r.orig_rax = -1ULL; /* no restart of the call it was in */
 	t->called = true;
 	if (ptrace(PTRACE_SETREGS, t->tid, 0, &r) < 0)
 		return -errno;
-	return run_to_stop(t); /* entry */
+	/* only now: the guard, if it comes to that, puts the mask back */
+	ret = cr_remote_block_signals(t, 0);
+	return ret ? ret : run_to_stop(t); /* entry */
 }
 
 static int finish_call(struct cr_task *t, int64_t *ret)
@@ -203,6 +223,7 @@ static int adopt_child(struct cr_task *t, struct cr_task *child)
 	child->held = true;
 	/* The new task starts with all signals blocked, as t has them now. */
 	child->masked = true;
+	child->blocked = t->blocked;
 	child->sigmask = t->sigmask;
 	if (ptrace(PTRACE_GETREGS, child->tid, 0, &child->regs) < 0 ||
 	    ptrace(PTRACE_SETOPTIONS, child->tid, 0, cr_remote_options(child)) <

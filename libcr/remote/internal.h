@@ -14,9 +14,26 @@
 /* PTRACE_SETOPTIONS of a task outside cr_remote_clone3(). */
 long cr_remote_options(const struct cr_task *t);
 
-/* Blocks every signal, so that a call of ours is never turned away by one. */
-int cr_remote_block_signals(struct cr_task *t);
+/*
+ * Blocks every signal but one (0: none), so that a call of ours is never
+ * turned away by one.
+ */
+int cr_remote_block_signals(struct cr_task *t, int but);
+/* Reads the program's mask, which a call of ours changes. */
+int cr_remote_note_sigmask(struct cr_task *t);
+/* The task ran: its next stop, as wait(2) gives it; -ESRCH: it has ended. */
+int cr_remote_next_stop(struct cr_task *t, int *status);
 /* A signal on its way to the program is kept for the release. */
 void cr_remote_keep_signal(struct cr_task *t, int status);
+
+/* guard.c */
+/* The task is the one that the guard is made for; after its mask is known. */
+int cr_guard_take(struct cr_task *t);
+/* Where a call begins; spawn: clone3. */
+uint64_t cr_guard_entry(const struct cr_task *t, bool spawn);
+bool cr_guard_has_loop(const struct cr_task *t);
+uint64_t cr_guard_loop(const struct cr_task *t);
+/* Behind the call in the loop. */
+uint64_t cr_guard_looped(const struct cr_task *t);
 
 #endif

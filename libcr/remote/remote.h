@@ -29,16 +29,31 @@ struct cr_task {
 	uint64_t scratch; /* a page mapped in it for arguments, 0: none */
 	size_t scratch_size;
 
+	uint64_t table; /* writable memory for cr_remote_batch(), 0: none */
+	size_t table_size;
+	struct cr_guard *guard; /* shared by the tasks of a memory; or NULL */
+
 	/* libremote only, except for child_exitkill */
 	bool seized, exitkill;
 	int group_signal;    /* group_stop: the signal that stopped it */
 	bool child_exitkill; /* what it makes by clone3 dies with the tracer */
 	bool called;	     /* has made a call for us: not in a signal stop */
-	bool masked;	/* all signals blocked by us, sigmask to be put back */
-	uint64_t kept;	/* signals held back, to be sent again: 1 << signo */
-	uint64_t batch; /* cr_remote_enable_batch() */
-	size_t batch_size;
+	bool masked;	  /* signals blocked by us, sigmask to be put back */
+	uint64_t blocked; /* masked: those */
+	uint64_t kept;	  /* signals held back, to be sent again: 1 << signo */
 	uint64_t sigmask; /* as the program had it */
+	int quiet;	  /* a signal that it does not notice, 0: none */
+	pid_t own_tgid, own_tid; /* in its own pid namespace; with quiet */
+};
+
+/*
+ * What the threads of one memory do if their tracer dies in the middle of a
+ * call (guard.c).  For libremote only.
+ */
+struct cr_guard {
+	uint64_t at; /* 0: no room was found, and no guard is there */
+	bool written;
+	struct cr_task *owner; /* who is not where the program was */
 };
 
 /* PTRACE_SEIZE: the task runs on. exitkill: it dies if the tracer dies. */
@@ -77,8 +92,8 @@ int cr_remote_syscall(struct cr_task *t, int64_t *ret, long nr, uint64_t a0,
 		      uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
 		      uint64_t a5, struct cr_error *err);
 /*
- * Many at the price of one: the results go into the calls.  Without
- * cr_remote_enable_batch() they are made one by one.
+ * Many at the price of one: the results go into the calls.  That needs a
+ * table in scratch memory and a guard; else they are made one by one.
  */
 struct cr_remote_call {
 	int64_t nr;
@@ -88,12 +103,29 @@ struct cr_remote_call {
 int cr_remote_batch(struct cr_task *t, struct cr_remote_call *calls, size_t n,
 		    struct cr_error *err);
 /*
- * Gives a page-aligned part of the scratch memory to cr_remote_batch(); not
- * for a program that ignores SIGTRAP.  Tasks of the same process may share
- * it by copying "batch" and "batch_size", one at a time.
+ * From now on the task runs on as the program had it if the tracer dies in
+ * the middle of a call; not for tasks that die with the tracer.  Tasks of the
+ * same memory share g by copying "guard".
  */
-int cr_remote_enable_batch(struct cr_task *t, uint64_t code, size_t size,
-			   struct cr_error *err);
+int cr_remote_guard(struct cr_task *t, struct cr_guard *g,
+		    struct cr_error *err);
+/*
+ * A held task that is still on its way out of a guard, because a tracer died
+ * a moment ago, gets there; for every task of a memory before the first call
+ * in one of them.
+ */
+int cr_remote_leave_guard(struct cr_task *t, const struct cr_guard *g,
+			  struct cr_error *err);
+/* For a task made by a fork of one that has a guard: the copy is its own. */
+void cr_remote_guard_inherit(struct cr_task *t, struct cr_guard *g,
+			     const struct cr_guard *from);
+/* Takes it out of the memory again, until the next call. */
+int cr_remote_unguard(struct cr_task *t, struct cr_error *err);
+/*
+ * The task is where the program was again, still held: the death of the
+ * tracer would mean the same as cr_remote_release().
+ */
+int cr_remote_settle(struct cr_task *t);
 /*
  * clone3 in the task; the new task is seized by the caller as well (EXITKILL
  * iff the parent has it), stopped before its first instruction, and

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -11,42 +11,24 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/procfs.h"
 #include "remote/internal.h"
 
 static pid_t task_tgid(pid_t tid)
 {
-	char path[64], line[128];
-	pid_t tgid = 0;
-	FILE *f;
+	char *status = cr_procfs_read(tid, NULL, "status");
+	pid_t tgid = status ? cr_procfs_last(status, "Tgid", 0) : 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	fclose(f);
+	free(status);
 	return tgid;
 }
 
 /* A zombie cannot be traced either, but that is no lack of permission. */
 static bool has_ended(pid_t tid)
 {
-	char path[64], line[512], *p;
-	bool ended = true;
-	FILE *f;
+	struct cr_procfs_stat st;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-	f = fopen(path, "re");
-	if (f && fgets(line, sizeof(line), f)) {
-		p = strrchr(line, ')');
-		ended = p && p[1] && (p[2] == 'Z' || p[2] == 'X');
-	}
-	if (f)
-		fclose(f);
-	errno = EPERM;
-	return ended;
+	return cr_procfs_stat(tid, &st) || st.state == 'Z' || st.state == 'X';
 }
 
 long cr_remote_options(const struct cr_task *t)
@@ -57,6 +39,8 @@ long cr_remote_options(const struct cr_task *t)
 int cr_remote_seize(struct cr_task *t, pid_t tid, bool exitkill,
 		    struct cr_error *err)
 {
+	int ret;
+
 	memset(t, 0, sizeof(*t));
 	t->tid = tid;
 	t->tgid = task_tgid(tid);
@@ -64,11 +48,11 @@ int cr_remote_seize(struct cr_task *t, pid_t tid, bool exitkill,
 	if (!t->tgid)
 		return -ESRCH;
 	if (ptrace(PTRACE_SEIZE, tid, 0, cr_remote_options(t)) < 0) {
-		if (errno == ESRCH || (errno == EPERM && has_ended(tid)))
+		ret = -errno;
+		if (ret == -ESRCH || (ret == -EPERM && has_ended(tid)))
 			return -ESRCH;
-		return cr_error_set(err, -errno,
-				    "thread %d: cannot be traced: %s", tid,
-				    strerror(errno));
+		return cr_error_set(err, ret, "thread %d: cannot be traced: %s",
+				    tid, strerror(-ret));
 	}
 	t->seized = true;
 	return 0;
@@ -277,19 +261,16 @@ int cr_remote_stop(struct cr_task *t, struct cr_error *err)
  */
 static int back_to_signal_stop(struct cr_task *t)
 {
-	int status;
+	int status, ret;
 
 	if (ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0)
 		return -errno;
 	for (;;) {
 		if (ptrace(PTRACE_CONT, t->tid, 0, 0) < 0)
 			return -errno;
-		if (waitpid(t->tid, &status, __WALL) < 0)
-			return -errno;
-		if (!WIFSTOPPED(status)) {
-			t->seized = false;
-			return -ESRCH;
-		}
+		ret = cr_remote_next_stop(t, &status);
+		if (ret)
+			return ret;
 		if (status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
 		cr_remote_keep_signal(t, status);
@@ -301,30 +282,44 @@ static int back_to_signal_stop(struct cr_task *t)
 /* A SIGCONT that came after the SIGSTOP held back has cancelled it. */
 static bool continued(pid_t tid)
 {
-	char path[64], line[128];
-	unsigned long long own = 0, shared = 0;
-	FILE *f;
+	char *status = cr_procfs_read(tid, NULL, "status");
+	uint64_t pending = status ? cr_procfs_hex(status, "SigPnd") |
+					    cr_procfs_hex(status, "ShdPnd")
+				  : 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "SigPnd: %llx", &own) != 1 &&
-		    sscanf(line, "ShdPnd: %llx", &shared) == 1)
-			break;
-	fclose(f);
-	return (own | shared) >> (SIGCONT - 1) & 1;
+	free(status);
+	return pending >> (SIGCONT - 1) & 1;
 }
 
-/* SIGSTOP cannot be blocked, SIGTRAP is not: they were held back. */
+/*
+ * SIGSTOP cannot be blocked: it was held back.  The quiet signal, which is not
+ * blocked either, is one that the program does not notice.
+ */
 static void send_kept(struct cr_task *t)
 {
 	if (t->kept >> SIGSTOP & 1 && !continued(t->tid))
 		syscall(SYS_tgkill, t->tgid, t->tid, SIGSTOP);
-	if (t->kept >> SIGTRAP & 1)
-		syscall(SYS_tgkill, t->tgid, t->tid, SIGTRAP);
 	t->kept = 0;
+}
+
+int cr_remote_settle(struct cr_task *t)
+{
+	int ret = 0;
+
+	if (t->called)
+		ret = back_to_signal_stop(t);
+	/* the mask first: until the registers are back the guard has it, too */
+	if (!ret && t->masked &&
+	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->sigmask), &t->sigmask) <
+		    0)
+		ret = -errno;
+	if (!ret && ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs) < 0)
+		ret = -errno;
+	if (t->guard && t->guard->owner == t)
+		t->guard->owner = NULL;
+	t->called = false;
+	t->masked = false;
+	return ret;
 }
 
 int cr_remote_release(struct cr_task *t, struct cr_error *err)
@@ -340,14 +335,7 @@ int cr_remote_release(struct cr_task *t, struct cr_error *err)
 		if (ret)
 			return ret;
 	}
-	if (t->called)
-		ret = back_to_signal_stop(t);
-	if (!ret && ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs) < 0)
-		ret = -errno;
-	if (!ret && t->masked &&
-	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->sigmask), &t->sigmask) <
-		    0)
-		ret = -errno;
+	ret = cr_remote_settle(t);
 	if (!ret)
 		send_kept(t);
 	if (!ret && ptrace(PTRACE_DETACH, t->tid, 0, 0) < 0)

@@ -453,12 +453,6 @@ static void has_socket(void)
 	idle();
 }
 
-static void has_packets(void)
-{
-	EXPECT(pipe2((int *)sh->fd, O_DIRECT) == 0);
-	idle();
-}
-
 static void has_no_directory(void)
 {
 	char dir[] = "/tmp/test-capture-XXXXXX";
@@ -493,7 +487,6 @@ static void test_refusals(void **state)
 		const char *text;
 	} cases[] = {
 		{ has_socket, "is a socket" },
-		{ has_packets, "packet mode" },
 		{ has_no_directory, "was removed" },
 		{ has_device, "is a device" },
 		{ has_lock, "locked by fcntl" },

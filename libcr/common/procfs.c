@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "capture/procfs.h"
+#include "common/procfs.h"
 
 static void make_path(char *path, size_t size, pid_t pid, const char *fmt,
 		      va_list ap)
