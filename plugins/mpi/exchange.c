@@ -11,6 +11,7 @@
 
 #define TAG 1
 #define PAUSE_US 100
+#define LEND_EVERY 32 /* pauses */
 
 struct header {
 	uint64_t from, to; /* nonces; to 0: hello */
@@ -161,10 +162,75 @@ void cr_mpi_exchange_begin(void)
 	}
 }
 
+struct idler {
+	int (*idle)(void *arg);
+	void *arg;
+	int rc;
+	bool token; /* taken here */
+};
+
+static bool idle_cb(void *arg)
+{
+	struct idler *i = arg;
+
+	i->rc = i->idle(i->arg);
+	return i->rc != 0;
+}
+
+static int take(struct idler *i)
+{
+	if (cr_mpi_helper_take(idle_cb, i) < 0)
+		return i->rc;
+	i->token = true;
+	return 0;
+}
+
+static void give(struct idler *i)
+{
+	if (i->token)
+		cr_mpi_helper_give();
+	i->token = false;
+}
+
+/*
+ * Until all messages of this step are here.  Lending: the program gets on,
+ * a little now and then.  If it could go on all the time, threads that wait
+ * in MPI for a rank which is not here yet would take the processors from it.
+ */
+static int collect(struct idler *i)
+{
+	bool lending = i->token;
+	unsigned int pauses = 0;
+
+	for (;;) {
+		int missing = 0;
+
+		receive();
+		reap_sendings();
+		for (int r = 0; r < cr_mpi_size; r++)
+			missing += !peers[r].here;
+		/* nobody makes progress for us when we leave */
+		if (!missing && !sendings)
+			return 0;
+		if (idle_cb(i))
+			return i->rc;
+		usleep(PAUSE_US);
+		if (lending && ++pauses % LEND_EVERY == 0) {
+			int rc;
+
+			give(i);
+			rc = take(i);
+			if (rc != 0)
+				return rc;
+		}
+	}
+}
+
 int cr_mpi_exchange(struct cr_mpi_blob *mine, struct cr_mpi_blob *theirs,
 		    bool held, int (*idle)(void *arg), void *arg)
 {
-	int missing, rc = 0;
+	struct idler idler = { idle, arg, 0, false };
+	int rc = 0;
 
 	for (int i = 0; i < cr_mpi_size; i++) {
 		free(peers[i].mine.data);
@@ -173,7 +239,9 @@ int cr_mpi_exchange(struct cr_mpi_blob *mine, struct cr_mpi_blob *theirs,
 		peers[i].sent = false;
 	}
 	if (!held)
-		rc = cr_mpi_helper_take(NULL, NULL);
+		rc = take(&idler);
+	if (rc != 0)
+		return rc;
 	for (int i = 0; i < cr_mpi_size && step == 0; i++)
 		if (i != cr_mpi_rank)
 			post(i, 0, NULL, 0);
@@ -187,26 +255,10 @@ int cr_mpi_exchange(struct cr_mpi_blob *mine, struct cr_mpi_blob *theirs,
 			send_step(i);
 		}
 	}
-	for (;;) {
-		receive();
-		reap_sendings();
-		missing = 0;
-		for (int i = 0; i < cr_mpi_size; i++)
-			missing += !peers[i].here;
-		/* nobody makes progress for us when we leave */
-		if (!missing && !sendings)
-			break;
-		if (!held)
-			cr_mpi_helper_give();
-		rc = idle(arg);
-		if (rc != 0)
-			return rc;
-		usleep(PAUSE_US);
-		if (!held)
-			cr_mpi_helper_take(NULL, NULL);
-	}
-	if (!held)
-		cr_mpi_helper_give();
+	rc = collect(&idler);
+	give(&idler);
+	if (rc != 0)
+		return rc;
 	for (int i = 0; i < cr_mpi_size; i++) {
 		struct peer *p = &peers[i];
 

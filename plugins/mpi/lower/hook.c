@@ -29,6 +29,7 @@ bool cr_hook_wants(unsigned int nr)
 	case SYS_rt_sigaction:
 	case SYS_clone:
 	case SYS_fork:
+	case SYS_sched_yield:
 		return true;
 	}
 	return cr_fds_wants(nr);
@@ -100,6 +101,8 @@ long cr_hook_call(struct cr_hook_args *r)
 	case SYS_clone: /* without a stack of its own: see rewrite.c */
 	case SYS_fork:
 		return hook_fork(r);
+	case SYS_sched_yield:
+		return cr_yield_hook();
 	}
 	if (cr_fds_wants(r->nr))
 		return cr_fds_hook(r);

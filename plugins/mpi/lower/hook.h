@@ -59,6 +59,10 @@ long cr_arena_hook(struct cr_hook_args *r) CR_LOWER_HIDDEN;
 /* Rewrites the sites in len bytes at text. */
 void cr_rewrite(unsigned char *text, size_t len) CR_LOWER_HIDDEN;
 
+/* ---- processor ---- */
+
+long cr_yield_hook(void) CR_LOWER_HIDDEN;
+
 /* ---- descriptors ---- */
 
 /* Words with a bit for each descriptor that is not saved; may be NULL. */

@@ -297,5 +297,7 @@ int cr_lower_token_take(bool (*inside)(void *arg),
 			bool (*cancelled)(void *arg), void *arg);
 /* Lets the parked thread go on. */
 void cr_lower_token_give(void);
+/* Has somebody the token, or waits for it?  Any thread, any FS base. */
+bool cr_lower_token_asked(void) CR_LOWER_HIDDEN;
 
 #endif

@@ -113,6 +113,11 @@ int cr_lower_token_take(bool (*inside)(void *arg),
 	}
 }
 
+bool cr_lower_token_asked(void)
+{
+	return __atomic_load_n(&token.asked, __ATOMIC_RELAXED) != 0;
+}
+
 void cr_lower_token_give(void)
 {
 	__atomic_store_n(&token.asked, 0, __ATOMIC_SEQ_CST);
