@@ -144,30 +144,6 @@ int MPI_Win_delete_attr(MPI_Win win, int key)
 }
 CR_MPI_ALIAS(Win_delete_attr, (MPI_Win win, int key));
 
-/* ---- the end of windows and files ---- */
-
-int MPI_Win_free(MPI_Win *win)
-{
-	MPI_Win lw;
-	int r;
-
-	CR_MPI_CALL(CR_MPI_CLASS_LOCAL, lw = cr_mpi_lower_win(*win);, r,
-		    cr_mpi_low.Win_free(&lw), *win = cr_mpi_upper_win(lw););
-	return r;
-}
-CR_MPI_ALIAS(Win_free, (MPI_Win *win));
-
-int MPI_File_close(MPI_File *file)
-{
-	MPI_File lf;
-	int r;
-
-	CR_MPI_CALL(CR_MPI_CLASS_LOCAL, lf = cr_mpi_lower_file(*file);, r,
-		    cr_mpi_low.File_close(&lf), *file = cr_mpi_upper_file(lf););
-	return r;
-}
-CR_MPI_ALIAS(File_close, (MPI_File *file));
-
 int MPI_Register_datarep(const char *datarep,
 			 MPI_Datarep_conversion_function *read_fn,
 			 MPI_Datarep_conversion_function *write_fn,

@@ -80,21 +80,29 @@ static long sum(const int *counts, int n)
 	lo = cr_mpi_lower_op(op);        \
 	lc = cr_mpi_lower_comm(comm);
 
-int MPI_Allreduce(const void *sendbuf, void *recvbuf, int count,
-		  MPI_Datatype type, MPI_Op op, MPI_Comm comm)
-{
-	MPI_Datatype lt;
-	MPI_Comm lc;
-	MPI_Op lo;
-	int r;
+/* from everybody, for everybody */
+#define REDUCTION(Name)                                                   \
+	int MPI_##Name(const void *sendbuf, void *recvbuf, int count,     \
+		       MPI_Datatype type, MPI_Op op, MPI_Comm comm)       \
+	{                                                                 \
+		MPI_Datatype lt;                                          \
+		MPI_Comm lc;                                              \
+		MPI_Op lo;                                                \
+		int r;                                                    \
+                                                                          \
+		REDUCE(comm, sendbuf == MPI_IN_PLACE, recvbuf, count,     \
+		       type, r, TRANSLATE,                                \
+		       cr_mpi_low.Name(sendbuf, recvbuf, count, lt, lo,   \
+				       lc));                              \
+		return r;                                                 \
+	}                                                                 \
+	int PMPI_##Name(const void *sendbuf, void *recvbuf, int count,    \
+			MPI_Datatype type, MPI_Op op, MPI_Comm comm)      \
+		__attribute__((alias("MPI_" #Name)))
 
-	REDUCE(comm, sendbuf == MPI_IN_PLACE, recvbuf, count, type, r,
-	       TRANSLATE,
-	       cr_mpi_low.Allreduce(sendbuf, recvbuf, count, lt, lo, lc));
-	return r;
-}
-CR_MPI_ALIAS(Allreduce, (const void *sendbuf, void *recvbuf, int count,
-			 MPI_Datatype type, MPI_Op op, MPI_Comm comm));
+REDUCTION(Allreduce);
+REDUCTION(Scan);
+REDUCTION(Exscan);
 
 int MPI_Reduce(const void *sendbuf, void *recvbuf, int count,
 	       MPI_Datatype type, MPI_Op op, int root, MPI_Comm comm)
@@ -111,38 +119,6 @@ int MPI_Reduce(const void *sendbuf, void *recvbuf, int count,
 }
 CR_MPI_ALIAS(Reduce, (const void *sendbuf, void *recvbuf, int count,
 		      MPI_Datatype type, MPI_Op op, int root, MPI_Comm comm));
-
-int MPI_Scan(const void *sendbuf, void *recvbuf, int count, MPI_Datatype type,
-	     MPI_Op op, MPI_Comm comm)
-{
-	MPI_Datatype lt;
-	MPI_Comm lc;
-	MPI_Op lo;
-	int r;
-
-	REDUCE(comm, sendbuf == MPI_IN_PLACE, recvbuf, count, type, r,
-	       TRANSLATE,
-	       cr_mpi_low.Scan(sendbuf, recvbuf, count, lt, lo, lc));
-	return r;
-}
-CR_MPI_ALIAS(Scan, (const void *sendbuf, void *recvbuf, int count,
-		    MPI_Datatype type, MPI_Op op, MPI_Comm comm));
-
-int MPI_Exscan(const void *sendbuf, void *recvbuf, int count,
-	       MPI_Datatype type, MPI_Op op, MPI_Comm comm)
-{
-	MPI_Datatype lt;
-	MPI_Comm lc;
-	MPI_Op lo;
-	int r;
-
-	REDUCE(comm, sendbuf == MPI_IN_PLACE, recvbuf, count, type, r,
-	       TRANSLATE,
-	       cr_mpi_low.Exscan(sendbuf, recvbuf, count, lt, lo, lc));
-	return r;
-}
-CR_MPI_ALIAS(Exscan, (const void *sendbuf, void *recvbuf, int count,
-		      MPI_Datatype type, MPI_Op op, MPI_Comm comm));
 
 int MPI_Reduce_scatter(const void *sendbuf, void *recvbuf,
 		       const int recvcounts[], MPI_Datatype type, MPI_Op op,

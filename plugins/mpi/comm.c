@@ -88,7 +88,58 @@ void cr_mpi_comm_init(void)
 	empty->rank = cr_mpi_ints(NULL, 0);
 }
 
-MPI_Comm cr_mpi_comm_adopt(MPI_Comm lower, MPI_Comm parent, uint64_t number)
+static uint64_t mix_ranks(uint64_t h, const int *rank, int n)
+{
+	for (int i = 0; i < n; i++)
+		h = cr_mpi_mix(h, rank[i]);
+	return h;
+}
+
+/*
+ * How often this id was asked for: a call that has no number of its own (not
+ * collective over the parent) may make the same communicator again.  Its
+ * members have made the same ones, so all count alike.
+ */
+static uint64_t nth(uint64_t id)
+{
+	static struct known {
+		uint64_t id, n;
+		struct known *next;
+	} *all;
+	struct known *k;
+
+	for (k = all; k && k->id != id; k = k->next)
+		;
+	if (!k) {
+		k = cr_mpi_alloc(1, sizeof(*k));
+		k->id = id;
+		k->next = all;
+		all = k;
+	}
+	return ++k->n;
+}
+
+static uint64_t new_id(const struct cr_mpi_comm *c,
+		       const struct cr_mpi_comm *parent, uint64_t number)
+{
+	uint64_t id, local, remote, low, high;
+
+	local = mix_ranks(4, c->member, c->size);
+	if (c->inter) {
+		/* the same from both sides, and so of no side's parent */
+		remote = mix_ranks(4, c->peer, c->n_peer);
+		low = local < remote ? local : remote;
+		high = local < remote ? remote : local;
+		id = parent && parent->inter ? parent->id : 3;
+		id = cr_mpi_mix(cr_mpi_mix(id, low), high);
+	} else {
+		id = cr_mpi_mix(parent ? parent->id : 3, local);
+	}
+	return cr_mpi_mix(id, number);
+}
+
+static MPI_Comm adopt(MPI_Comm lower, MPI_Comm parent, uint64_t number,
+		      bool numbered)
 {
 	struct cr_mpi_comm *c, *p = parent ? cr_mpi_comm_of(parent) : NULL;
 
@@ -96,16 +147,11 @@ MPI_Comm cr_mpi_comm_adopt(MPI_Comm lower, MPI_Comm parent, uint64_t number)
 		return CR_PRE(ompi_mpi_comm_null);
 	c = cr_mpi_alloc(1, sizeof(*c));
 	read_groups(c, lower);
-	c->id = cr_mpi_mix(p ? p->id : 3, number);
-	if (c->inter) {
-		/* the same from both sides */
-		int a = c->member[0], b = c->peer[0];
-
-		c->id = cr_mpi_mix(cr_mpi_mix(4, a < b ? a : b),
-				   a < b ? b : a);
-		c->id = cr_mpi_mix(c->id, number);
-	} else {
-		c->id = cr_mpi_mix(c->id, c->member[0]);
+	c->id = new_id(c, p, number);
+	if (!numbered) {
+		pthread_mutex_lock(&cr_mpi_lock);
+		c->id = cr_mpi_mix(c->id, nth(c->id));
+		pthread_mutex_unlock(&cr_mpi_lock);
 	}
 	cr_mpi_object_init(&c->o, CR_MPI_COMM);
 	cr_mpi_bind(&c->o, lower);
@@ -116,11 +162,21 @@ MPI_Comm cr_mpi_comm_adopt(MPI_Comm lower, MPI_Comm parent, uint64_t number)
 	return (MPI_Comm)c;
 }
 
+MPI_Comm cr_mpi_comm_adopt(MPI_Comm lower, MPI_Comm parent, uint64_t number)
+{
+	return adopt(lower, parent, number, true);
+}
+
+MPI_Comm cr_mpi_comm_adopt_nth(MPI_Comm lower, MPI_Comm parent, uint64_t kind)
+{
+	return adopt(lower, parent, kind, false);
+}
+
 MPI_Comm cr_mpi_upper_comm(MPI_Comm lower)
 {
 	struct cr_mpi_object *o = cr_mpi_find(CR_MPI_COMM, lower);
 
-	return o ? o->handle : cr_mpi_comm_adopt(lower, NULL, 0);
+	return o ? o->handle : cr_mpi_comm_adopt_nth(lower, NULL, 0);
 }
 
 void cr_mpi_comm_destroy(struct cr_mpi_comm *c)
@@ -134,17 +190,24 @@ void cr_mpi_comm_destroy(struct cr_mpi_comm *c)
 	cr_mpi_object_destroy(&c->o);
 }
 
+/* Tags below are those of cuts (exchange.c). */
+int cr_mpi_private_tag(uint64_t id)
+{
+	return 16 + (int)(id & 0x3fffffff);
+}
+
 /* ---- at a restart ---- */
 
+/* Over our own communicator, since others may be done and run already. */
 static MPI_Comm create_from_ranks(const int *ranks, int n, int tag)
 {
-	MPI_Comm lw = cr_mpi_lower_comm(CR_PRE(ompi_mpi_comm_world));
 	MPI_Comm comm = NULL;
 	MPI_Group world, group;
 
-	CR_LOWER(cr_mpi_low.Comm_group(lw, &world));
+	CR_LOWER(cr_mpi_low.Comm_group(cr_mpi_private, &world));
 	CR_LOWER(cr_mpi_low.Group_incl(world, n, ranks, &group));
-	if (CR_LOWER(cr_mpi_low.Comm_create_group(lw, group, tag, &comm)))
+	if (CR_LOWER(cr_mpi_low.Comm_create_group(cr_mpi_private, group, tag,
+						  &comm)))
 		comm = NULL;
 	CR_LOWER(cr_mpi_low.Group_free(&group));
 	CR_LOWER(cr_mpi_low.Group_free(&world));
@@ -153,7 +216,7 @@ static MPI_Comm create_from_ranks(const int *ranks, int n, int tag)
 
 static int rebuild_one(struct cr_mpi_comm *c, struct cr_error *err)
 {
-	int tag = (int)(c->id & 0x3fff), r = MPI_SUCCESS;
+	int tag = cr_mpi_private_tag(c->id), r = MPI_SUCCESS;
 	MPI_Comm plain, made;
 
 	plain = create_from_ranks(c->member, c->size, tag);

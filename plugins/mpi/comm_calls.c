@@ -101,50 +101,35 @@ CR_MPI_ALIAS(Comm_split_type, (MPI_Comm comm, int type, int key, MPI_Info info,
 
 /*
  * Only the members of group take part, so there is no count to compare: no
- * cut is taken while a rank is inside.
+ * cut is taken while a rank is inside.  Open MPI sends messages with the
+ * program's tag over the parent: a cut would take them for the program's.  So
+ * they go over a communicator of ours.
  */
 int MPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag,
 			  MPI_Comm *newcomm)
 {
-	struct cr_mpi_comm *p = cr_mpi_comm_of(comm);
-	struct cr_mpi_group *g = CR_MPI_OBJECT(cr_mpi_group, group);
-	struct cr_mpi_object *o;
-	MPI_Comm lc, made = NULL;
+	int own = cr_mpi_private_tag(cr_mpi_mix(cr_mpi_comm_of(comm)->id, tag));
+	MPI_Comm made = NULL;
 	MPI_Group lg;
-	uint64_t number = cr_mpi_mix(5, tag), id;
 	int r;
 
-	cr_mpi_enter(CR_MPI_CLASS_THROUGH);
-	lc = cr_mpi_lower_comm(comm);
-	lg = cr_mpi_lower_group(group);
-	r = CR_LOWER(cr_mpi_low.Comm_create_group(lc, lg, tag, &made));
-	if (r != MPI_SUCCESS) {
-		cr_mpi_leave();
-		return r;
-	}
-	/* the members have made the same ones so far, in the same order */
-	for (int i = 0; i < g->n; i++)
-		number = cr_mpi_mix(number, g->rank[i]);
-	do {
-		id = cr_mpi_mix(cr_mpi_mix(p->id, number), g->rank[0]);
-		pthread_mutex_lock(&cr_mpi_lock);
-		for (o = cr_mpi_objects[CR_MPI_COMM]; o; o = o->next)
-			if (((struct cr_mpi_comm *)o)->id == id)
-				break;
-		pthread_mutex_unlock(&cr_mpi_lock);
-		if (o)
-			number = cr_mpi_mix(number, 6);
-	} while (o);
-	*newcomm = cr_mpi_comm_adopt(made, comm, number);
-	cr_mpi_leave();
+	CR_MPI_CALL(CR_MPI_CLASS_THROUGH, lg = cr_mpi_lower_group(group);, r,
+		    cr_mpi_low.Comm_create_group(cr_mpi_private, lg, own,
+						 &made),
+		    if (r == MPI_SUCCESS) {
+			    *newcomm = cr_mpi_comm_adopt_nth(
+				    made, comm, cr_mpi_mix(5, tag));
+			    if (!cr_mpi_head(*newcomm)->predefined)
+				    cr_mpi_errhandler_apply(
+					    cr_mpi_comm_of(*newcomm));
+		    });
 	return r;
 }
 CR_MPI_ALIAS(Comm_create_group, (MPI_Comm comm, MPI_Group group, int tag,
 				 MPI_Comm *newcomm));
 
 /*
- * The leaders' messages go over a communicator of ours, where a cut does not
- * take them for the program's.
+ * The leaders' messages go over a communicator of ours, too.
  */
 int MPI_Intercomm_create(MPI_Comm local, int leader, MPI_Comm peer,
 			 int remote_leader, int tag, MPI_Comm *newcomm)
@@ -152,7 +137,7 @@ int MPI_Intercomm_create(MPI_Comm local, int leader, MPI_Comm peer,
 	struct cr_mpi_comm *c = cr_mpi_comm_of(local);
 	struct cr_mpi_comm *p = NULL;
 	MPI_Comm lc, made = NULL;
-	int r, remote = 0;
+	int r, remote = 0, own = 0;
 
 	if (c->rank == leader) {
 		p = cr_mpi_comm_of(peer);
@@ -160,13 +145,14 @@ int MPI_Intercomm_create(MPI_Comm local, int leader, MPI_Comm peer,
 		    p->peer[remote_leader] < 0)
 			return cr_mpi_error(local, MPI_ERR_RANK);
 		remote = p->peer[remote_leader];
+		own = cr_mpi_private_tag(cr_mpi_mix(p->id, tag));
 	}
 	CR_MPI_CALL(CR_MPI_CLASS_THROUGH, lc = cr_mpi_lower_comm(local);, r,
 		    cr_mpi_low.Intercomm_create(lc, leader, cr_mpi_private,
-						remote, tag, &made),
+						remote, own, &made),
 		    if (r == MPI_SUCCESS)
-			    *newcomm = cr_mpi_comm_adopt(made, local,
-							 cr_mpi_mix(7, tag)););
+			    *newcomm = cr_mpi_comm_adopt_nth(
+				    made, local, cr_mpi_mix(7, tag)););
 	return r;
 }
 CR_MPI_ALIAS(Intercomm_create, (MPI_Comm local, int leader, MPI_Comm peer,
@@ -181,7 +167,7 @@ int MPI_Intercomm_merge(MPI_Comm inter, int high, MPI_Comm *newcomm)
 	CR_MPI_CALL(CR_MPI_CLASS_THROUGH, lc = cr_mpi_lower_comm(inter);, r,
 		    cr_mpi_low.Intercomm_merge(lc, high, &made),
 		    if (r == MPI_SUCCESS)
-			    *newcomm = cr_mpi_comm_adopt(made, inter, 8););
+			    *newcomm = cr_mpi_comm_adopt_nth(made, inter, 8););
 	return r;
 }
 CR_MPI_ALIAS(Intercomm_merge, (MPI_Comm inter, int high, MPI_Comm *newcomm));

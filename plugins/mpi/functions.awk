@@ -37,7 +37,7 @@ function kind_of(type)
 	return ""
 }
 
-function wrapper(   i, k, decls, in_, call, after, comm, req, arrays)
+function wrapper(   i, k, decls, in_, call, after, comm, req, arrays, made)
 {
 	decls = ""; in_ = ""; call = ""; after = ""; comm = ""; req = ""
 	for (i = 1; i <= np; i++) {
@@ -59,6 +59,7 @@ function wrapper(   i, k, decls, in_, call, after, comm, req, arrays)
 				decls = decls "\tMPI_" ctype[k] " l_" \
 					P_name[i] " = NULL;\n"
 				call = call ", &l_" P_name[i]
+				made = "l_" P_name[i]
 				after = after "\t\t*" P_name[i] \
 					" = cr_mpi_upper_" k "(l_" \
 					P_name[i] ");\n"
@@ -99,6 +100,8 @@ function wrapper(   i, k, decls, in_, call, after, comm, req, arrays)
 	}
 	if (class == "refuse")
 		print "\tcr_mpi_refuse(\"" full_name "\");"
+	if (class == "opens")
+		print "\tcr_mpi_opening(\"" full_name "\");"
 	if (req != "")
 		after = after "\t\t*" req " = cr_mpi_request_other(" \
 			"l_request, \"" full_name "\");\n"
@@ -109,12 +112,17 @@ function wrapper(   i, k, decls, in_, call, after, comm, req, arrays)
 		printf "%s", (in_ == "" ? "\t\t;\n" : in_)
 		print "\t\t, r_, cr_mpi_low." name "(" call "));"
 	} else {
-		print "\tCR_MPI_CALL(CR_MPI_CLASS_LOCAL,"
+		# what may wait for other ranks lets them through, too
+		print "\tCR_MPI_CALL(CR_MPI_CLASS_" (class ~ \
+			/^(refuse|opens|through)$/ ? "THROUGH" : "LOCAL") ","
 		printf "%s", (in_ == "" ? "\t\t;\n" : in_)
 		print "\t\t, r_, cr_mpi_low." name "(" call "),"
 		printf "%s", after
 		print "\t);"
 	}
+	if (class == "opens")
+		print "\tcr_mpi_opened(\"" full_name "\", r_ == MPI_SUCCESS ? " \
+			made " : NULL);"
 	print "\treturn r_;"
 	print "}"
 	print "int P" full_name "(" args ")"
@@ -168,7 +176,7 @@ BEGIN {
 		names[++nn] = name
 		fulls[nn] = full_name
 		classes[nn] = class
-	} else if (class ~ /^(local|coll|request|refuse|through)$/) {
+	} else if (class ~ /^(local|coll|request|refuse|opens|through)$/) {
 		wrapper()
 	}
 }

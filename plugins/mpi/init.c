@@ -113,19 +113,23 @@ static int fill_table(struct cr_error *err)
 static char **adapted(char *const env[])
 {
 	static char none[] = "OMPI_MCA_btl_vader_single_copy_mechanism=none";
+	static char osc[] = "OMPI_MCA_osc=^rdma";
 	char **copy;
 	int n = 0;
 
 	while (env[n])
 		n++;
-	copy = cr_mpi_alloc(n + 2, sizeof(*copy));
+	copy = cr_mpi_alloc(n + 3, sizeof(*copy));
 	memcpy(copy, env, n * sizeof(*copy));
 	/*
 	 * Restored in a user namespace of its own, a process may not read
-	 * its peers' memory any more.
+	 * its peers' memory any more; and without that, Open MPI's windows
+	 * over "rdma" cannot be made.  What the user has set comes first.
 	 */
-	if (cr_restarts() > 0)
-		copy[n] = none;
+	if (cr_restarts() > 0) {
+		copy[n++] = none;
+		copy[n] = osc;
+	}
 	return copy;
 }
 

@@ -22,8 +22,12 @@ void cr_mpi_comm_init(void);
  * one.  number: what tells it from others made from the same parent.
  */
 MPI_Comm cr_mpi_comm_adopt(MPI_Comm lower, MPI_Comm parent, uint64_t number);
+/* The same where no number does: those of a kind are counted. */
+MPI_Comm cr_mpi_comm_adopt_nth(MPI_Comm lower, MPI_Comm parent, uint64_t kind);
 void cr_mpi_comm_destroy(struct cr_mpi_comm *c);
 uint64_t cr_mpi_mix(uint64_t h, uint64_t x);
+/* For messages of Open MPI's own over cr_mpi_private. */
+int cr_mpi_private_tag(uint64_t id);
 int cr_mpi_comm_rebuild(struct cr_error *err);
 void cr_mpi_comm_rebuild_end(void);
 int cr_mpi_topology_rebuild(struct cr_mpi_comm *c, MPI_Comm from, MPI_Comm *to);

@@ -206,6 +206,9 @@ extern volatile int cr_mpi_phase;
 void cr_mpi_die(const char *text) __attribute__((noreturn));
 /* From now on not checkpointable, because function was called. */
 void cr_mpi_refuse(const char *function);
+/* opened.c: not checkpointable until it is closed; lower: NULL if it failed */
+void cr_mpi_opening(const char *function);
+void cr_mpi_opened(const char *function, void *lower);
 int cr_mpi_boot(char *const env[], struct cr_error *err);
 int cr_mpi_bring_up(char *const env[], struct cr_error *err);
 

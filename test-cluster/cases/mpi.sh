@@ -27,11 +27,11 @@ MPI_PROGRAM=
 MPI_PID=
 STOP=stop
 
-# What the program said, when a case fails; with what a cut waited for.
+# When a case fails, it shows what the program said, and what a cut waited for.
 export CR_MPI_VERBOSE=1
-at_exit '[ $status = 0 ] || tail -n 40 "$T/out"'
 
 mpi_start() {
+	[ -n "$MPI_PID" ] || at_exit '[ $status = 0 ] || tail -n 40 "$T/out"'
 	rm -f "$STOP"
 	MPI_RANKS=$1
 	shift
