@@ -4,9 +4,13 @@
  * shared memory, areas that fork() leaves out, or all of it
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "capture/internal.h"
 #include "capture/smaps.h"
@@ -173,6 +177,86 @@ int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 	free(t.buf);
 	free(m);
 	free(maps);
+	return ret;
+}
+
+/* Its parts that are no holes; whole pages, of which the last may be less. */
+static int copy_data(struct target *t, int fd, uint64_t size, uint8_t *seen,
+		     struct cr_error *err)
+{
+	off_t at = 0, end;
+	size_t n, got;
+	ssize_t r;
+	int ret = 0;
+
+	while (!ret && (uint64_t)at < size) {
+		at = lseek(fd, at, SEEK_DATA);
+		if (at < 0 && errno == ENXIO)
+			break; /* nothing but a hole is left */
+		if (at < 0)
+			return -errno;
+		at -= at % PAGE;
+		end = lseek(fd, at, SEEK_HOLE);
+		if (end < 0)
+			return -errno;
+		if ((uint64_t)end > size)
+			end = (off_t)size;
+		for (; at < end && !ret; at += (off_t)n) {
+			n = end - at < CAP_CHUNK ? (size_t)(end - at) :
+						   CAP_CHUNK;
+			for (got = 0; got < n; got += (size_t)r) {
+				r = pread(fd, t->buf + got, n - got,
+					  at + (off_t)got);
+				if (r <= 0)
+					return r ? -errno : -EIO;
+			}
+			n = (n + PAGE - 1) / PAGE * PAGE;
+			memset(t->buf + got, 0, n - got);
+			ret = keep_chunk(t, (uint64_t)at, n, err);
+		}
+	}
+	memset(seen, 1, (size + PAGE - 1) / PAGE);
+	return ret;
+}
+
+int cap_copy_file(struct cr_capture *c, const struct stat *st, int fd,
+		  uint64_t size, uint32_t *index, struct cr_error *err)
+{
+	struct target t = { .c = c };
+	struct cap_map *m = calloc(1, sizeof(*m));
+	uint8_t *seen = NULL;
+	char path[64];
+	int mine, ret;
+
+	t.buf = malloc(CAP_CHUNK);
+	if (!m || !t.buf) {
+		ret = cr_error_set(err, -ENOMEM, "out of memory");
+		goto out;
+	}
+	m->dev = (uint64_t)major(st->st_dev) << 32 | minor(st->st_dev);
+	m->ino = st->st_ino;
+	m->end = (size + PAGE - 1) / PAGE * PAGE;
+	ret = cap_find_shm(c, m, index, err);
+	if (!ret) {
+		seen = seen_pages(c, *index);
+		if (!seen)
+			ret = cr_error_set(err, -ENOMEM, "out of memory");
+	}
+	/* another description has been here already */
+	if (ret || seen[0])
+		goto out;
+	t.space = *index | CAP_SHM;
+	/* its own position stays, and it need not be open for reading */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	mine = open(path, O_RDONLY | O_CLOEXEC);
+	ret = mine < 0 ? -errno : copy_data(&t, mine, size, seen, err);
+	if (ret)
+		cr_error_set(err, ret, "content: %s", strerror(-ret));
+	if (mine >= 0)
+		close(mine);
+out:
+	free(t.buf);
+	free(m);
 	return ret;
 }
 

@@ -174,7 +174,8 @@ static int check_unnamed(struct work *w, struct cr_error *err)
 	struct cr_capture *c = w->c;
 	size_t i;
 
-	if (!S_ISREG(w->src->st.st_mode) || w->src->st.st_nlink)
+	if (!S_ISREG(w->src->st.st_mode) || w->src->st.st_nlink ||
+	    !strncmp(w->src->link, "/memfd:", 7))
 		return 0;
 	for (i = 0; i < c->n_procs; i++)
 		if (cap_live(c->procs[i]) && is_mapped(c->procs[i], w->src))
@@ -186,6 +187,14 @@ static int check_unnamed(struct work *w, struct cr_error *err)
 					    "name", cr_object_label(w->src),
 					    c->procs[i]->vpid);
 	return 0;
+}
+
+static int keep_shared(const struct cr_object_source *src, int fd,
+		       uint64_t size, uint32_t *shm, struct cr_error *err)
+{
+	int ret = cap_copy_file(src->keep_arg, &src->st, fd, size, shm, err);
+
+	return ret ? cr_error_prefix(err, "%s", cr_object_label(src)) : 0;
 }
 
 static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
@@ -234,6 +243,8 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 	int ret;
 
 	w->src->held = !p->launcher;
+	w->src->keep = keep_shared;
+	w->src->keep_arg = w->c;
 	ret = find_shared(w, &file, err);
 	if (!ret && file == CR_NONE)
 		ret = add_file(w, &file, err);

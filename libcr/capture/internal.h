@@ -207,6 +207,10 @@ void cap_drop_snapshot(struct cap_proc *p);
 /* copy.c: memory that must be copied under the stop */
 int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 		    struct cr_error *err);
+/* All of an open file, as shared memory of the image. */
+struct stat;
+int cap_copy_file(struct cr_capture *c, const struct stat *st, int fd,
+		  uint64_t size, uint32_t *index, struct cr_error *err);
 int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 		     struct cr_error *err);
 /* Is this area, of a process with a snapshot, among the pieces? */

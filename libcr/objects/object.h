@@ -28,6 +28,13 @@ struct cr_object_source {
 	int local;	    /* a duplicate in the caller (pidfd_getfd), or -1
 			       before anything is stopped */
 	bool held;	    /* the process stands still */
+	/*
+	 * Keeps all of a file as shared memory of the image, and says which.
+	 * There while it is captured.
+	 */
+	int (*keep)(const struct cr_object_source *src, int fd, uint64_t size,
+		    uint32_t *shm, struct cr_error *err);
+	void *keep_arg;
 };
 
 /*

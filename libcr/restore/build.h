@@ -56,6 +56,7 @@ struct cr_restore_context {
 	int channel;	       /* to the caller */
 	int image_fd;
 	int *file_fd;	/* one per cr_image.files, -1: not needed */
+	int *shm_fd;	/* one per cr_image.shms, -1: anonymous */
 	int *mapped_fd; /* one per cr_image.mapped, -1: not needed */
 	struct cr_engine engine; /* the supervisor's, and every new stub's */
 	struct cr_bench bench;

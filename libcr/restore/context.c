@@ -40,12 +40,15 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	ctx->requester = getpid();
 	ctx->file_fd = malloc((img->n_files + 1) * sizeof(int));
 	ctx->mapped_fd = malloc((img->n_mapped + 1) * sizeof(int));
-	if (!ctx->file_fd || !ctx->mapped_fd)
+	ctx->shm_fd = malloc((img->n_shms + 1) * sizeof(int));
+	if (!ctx->file_fd || !ctx->mapped_fd || !ctx->shm_fd)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < img->n_files; i++)
 		ctx->file_fd[i] = -1;
 	for (size_t i = 0; i < img->n_mapped; i++)
 		ctx->mapped_fd[i] = -1;
+	for (size_t i = 0; i < img->n_shms; i++)
+		ctx->shm_fd[i] = -1;
 	return 0;
 }
 
@@ -80,6 +83,7 @@ void cr_context_destroy(struct cr_restore_context *ctx)
 	free(ctx->bench.shm);
 	free(ctx->file_fd);
 	free(ctx->mapped_fd);
+	free(ctx->shm_fd);
 	free(ctx);
 }
 

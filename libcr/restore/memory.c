@@ -98,6 +98,15 @@ static int map_shm(struct laying *l, const struct cr_area *a)
 {
 	int ret;
 
+	if (a->shm < l->ctx->img->n_shms && l->ctx->shm_fd[a->shm] >= 0)
+		return call(l, a, "mapping a memory file", SYS_mmap,
+			    (uint64_t[6]){ a->start, a->end - a->start,
+					   a->prot,
+					   (uint64_t)(MAP_SHARED | MAP_FIXED |
+						      (map_flags(a) &
+						       MAP_NORESERVE)),
+					   (uint64_t)l->ctx->shm_fd[a->shm],
+					   a->offset });
 	if (a->shm >= l->ctx->img->n_shms || !l->ctx->bench.shm[a->shm])
 		return cr_error_set(l->err, -EINVAL,
 				    "process %d: memory %" PRIx64

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* pages.c - brings the stored pages into shared memory and into stubs */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "restore/build.h"
 
@@ -32,6 +34,42 @@ int cr_pages_fill_shm(struct cr_restore_context *ctx, uint32_t shm,
 			return cr_error_prefix(err, "shared memory %u", shm);
 	}
 	return 0;
+}
+
+int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
+		      struct cr_error *err)
+{
+	const struct cr_run *run;
+	size_t n = 0;
+	char *buf;
+	int ret = 0;
+
+	if (shm >= ctx->img->n_shms)
+		return cr_error_set(err, -EINVAL, "no such shared memory");
+	buf = malloc(CHUNK);
+	if (!buf)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	run = cr_image_runs_of(ctx->img, (uint32_t)ctx->img->n_mms + shm, &n);
+	for (size_t i = 0; !ret && i < n; i++)
+		for (uint64_t at = 0; !ret && at < run[i].len; at += CHUNK) {
+			size_t len = run[i].len - at < CHUNK ?
+					     run[i].len - at : CHUNK;
+
+			ret = cr_reader_pages(ctx->reader, &run[i], at, buf,
+					      len, err);
+			if (!ret && pwrite(fd, buf, len,
+					   (off_t)(run[i].addr + at)) !=
+					    (ssize_t)len)
+				ret = cr_error_set(err, -errno, "content: %s",
+						   strerror(errno));
+		}
+	free(buf);
+	if (ret)
+		return ret;
+	ctx->shm_fd[shm] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (ctx->shm_fd[shm] < 0)
+		return cr_error_set(err, -errno, "dup: %s", strerror(errno));
+	return cr_context_park_fd(ctx, &ctx->shm_fd[shm], err);
 }
 
 /* A compressed run: decoded here, written over there. */

@@ -14,6 +14,7 @@
 #define CR_RESTORE_H
 
 #include "common/error.h"
+#include "engine/engine.h"
 #include "image/reader.h"
 #include "libcr.h"
 
@@ -25,6 +26,7 @@ struct cr_restore_options {
 	const char *path; /* of the context file, for messages and for
 			     cr_get_restart_info() */
 	enum { CR_PIDS_AUTO, CR_PIDS_HOST, CR_PIDS_NAMESPACE } pids;
+	enum cr_engine_choice engine;
 	const struct cr_rstrt_relocate *relocate; /* NULL: none */
 	/* these may have grown: what is behind stays, and is written behind */
 	const char *grown[CR_RESTORE_GROWN];
@@ -75,6 +77,12 @@ const char *cr_restore_path(struct cr_restore_context *ctx, const char *path);
 /* Is path (after --relocate) one of those that may have grown? */
 bool cr_restore_grown(struct cr_restore_context *ctx, const char *path);
 int cr_restore_stdio(struct cr_restore_context *ctx, int n);
+/*
+ * Fills a file with shared memory of the image; what the processes map of it
+ * is then this file.  It must be as long as the memory or its last page.
+ */
+int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
+		      struct cr_error *err);
 const struct cr_image *cr_restore_image(const struct cr_restore_context *ctx);
 /* What restore() made of an open file of the image, by its index. */
 int cr_restore_file(struct cr_restore_context *ctx, uint32_t file);

@@ -150,7 +150,7 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 	for (size_t i = 0; i < img->n_shms; i++) {
 		uint64_t len = (img->shms[i].size + 0xfff) & ~0xfffULL;
 
-		if (!len)
+		if (!len || ctx->shm_fd[i] >= 0)
 			continue;
 		if (!map_at(at, len, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | shm_flags(img, (uint32_t)i)))

@@ -67,6 +67,12 @@ int cr_restore_file(struct cr_restore_context *ctx, uint32_t file)
 	return -1;
 }
 
+int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
+		      struct cr_error *err)
+{
+	return -EINVAL;
+}
+
 bool cr_restore_grown(struct cr_restore_context *ctx, const char *path)
 {
 	return false;
