@@ -155,6 +155,7 @@ int cr_mpi_bring_up(char *const env[], struct cr_error *err)
 	r = CR_LOWER(cr_mpi_low.Init_thread(NULL, NULL, n, &lower_level));
 	if (r != MPI_SUCCESS)
 		return cr_error_set(err, -EIO, "MPI_Init_thread failed: %d", r);
+	cr_lower_settled();
 	if (cr_mpi_multiple && lower_level < MPI_THREAD_MULTIPLE)
 		return cr_error_set(err, -EIO,
 				    "the MPI library gives less thread support "

@@ -7,8 +7,10 @@ enter_pidns
 tmpdir
 
 lower=$CR_SRC/plugins/mpi/lower
-sources=("$lower"/{arena,boot,check,elf,fds,hook,rewrite,signal,stack,thread}.c
-	"$lower/token.c" "$lower/cross.S" "$CR_SRC/libcr/common/error.c")
+sources=("$lower/cross.S" "$CR_SRC/libcr/common/error.c")
+for f in "$lower"/*.c; do
+	case ${f##*/} in lh_*) ;; *) sources+=("$f") ;; esac
+done
 mpicc_prog survive "$lower/test/survive.c" "${sources[@]}" \
 	-I"$CR_SRC/plugins" -I"$CR_SRC/libcr" -I"$CR_SRC/libcr/include" \
 	-DPKGLIBEXECDIR="\"$CR_PREFIX/libexec/stillpoint\"" \

@@ -76,18 +76,24 @@ long cr_arena_map(const struct cr_hook_args *r)
 	return -ENOMEM;
 }
 
-/* Text of a library: rewrite it before it can run, but not beyond the file. */
-static void rewrite_text(long addr, const struct cr_hook_args *r)
+/*
+ * Text of a library: rewrite it before it can run, but not beyond the file.
+ * False: it must not run.
+ */
+static bool rewrite_text(long addr, const struct cr_hook_args *r)
 {
 	long stat[18], in_file;
 
 	if (cr_raw_syscall(SYS_fstat, r->e, (long)stat, 0, 0, 0, 0) < 0)
-		return;
+		return true;
 	in_file = stat[6] - r->f; /* st_size */
 	if (in_file > r->b)
 		in_file = r->b;
-	if (in_file > 0)
-		cr_rewrite((unsigned char *)addr, (size_t)in_file);
+	if (in_file <= 0)
+		return true;
+	cr_rewrite((unsigned char *)addr, (size_t)in_file);
+	return cr_pointer_rewrite((unsigned char *)addr, (size_t)in_file,
+				  (int)r->e, (size_t)r->f);
 }
 
 static long hook_mmap(struct cr_hook_args *r)
@@ -104,8 +110,11 @@ static long hook_mmap(struct cr_hook_args *r)
 	} else {
 		x = cr_arena_map(r);
 	}
-	if (x > 0 && (r->c & PROT_EXEC) && (int)r->e >= 0)
-		rewrite_text(x, r);
+	if (x > 0 && (r->c & PROT_EXEC) && (int)r->e >= 0 &&
+	    !rewrite_text(x, r)) {
+		cr_raw_syscall(SYS_munmap, x, r->b, 0, 0, 0, 0);
+		return -EACCES;
+	}
 	return x;
 }
 

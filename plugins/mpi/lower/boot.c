@@ -224,12 +224,23 @@ static int run(const char *library, char *const envp[], struct cr_error *err)
 	return 0;
 }
 
+static bool wants_two_pointers(void)
+{
+	const char *gs = getenv("CR_MPI_GS");
+
+	return !gs || strcmp(gs, "0");
+}
+
 static void reset(void)
 {
 	memset(&cr_hook, 0, sizeof(cr_hook));
 	cr_hook.pid = getpid();
 	cr_hook.next_text = CR_ARENA_TEXT;
 	cr_hook.next_data = CR_ARENA_DATA;
+	cr_lower.switching = true;
+	cr_hook.two_pointers = cr_lower.fsgsbase && wants_two_pointers();
+	if (!cr_pointer_is_free())
+		cr_hook.two_pointers = false;
 	memset(&cr_lower_link, 0, sizeof(cr_lower_link));
 	cr_lower_link.version = CR_LOWER_LINK_VERSION;
 	cr_lower_link.back = back;
@@ -312,6 +323,7 @@ int cr_lower_abandon(bool restored)
 	if (!restored && has_threads())
 		return -EBUSY;
 	cr_lower.generation = 0;
+	cr_lower.switching = true;
 	cr_fds_clear(!restored);
 	munmap((void *)CR_LOWER_START, CR_LOWER_SIZE);
 	cr_thread_reset();

@@ -88,8 +88,11 @@ static int map_segment(int fd, unsigned long base, const ElfW(Phdr) *ph)
 			 0) == MAP_FAILED)
 			return -errno;
 	}
-	if (prot & PROT_EXEC)
+	if (prot & PROT_EXEC) {
 		cr_rewrite((void *)start, file_end - start);
+		cr_pointer_rewrite((void *)start, file_end - start, fd,
+				   ph->p_offset & -PAGE);
+	}
 	if (madvise((void *)start, page_up(end) - start, MADV_DONTFORK) < 0)
 		return -errno;
 	return 0;

@@ -10,6 +10,7 @@
 
 #include "mpi/lower/hook.h"
 
+#include <asm/prctl.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -31,6 +32,9 @@ bool cr_hook_wants(unsigned int nr)
 	case SYS_fork:
 	case SYS_sched_yield:
 		return true;
+	case SYS_arch_prctl:
+	case SYS_clone3:
+		return cr_hook.two_pointers;
 	}
 	return cr_fds_wants(nr);
 }
@@ -95,6 +99,10 @@ long cr_hook_call(struct cr_hook_args *r)
 	case SYS_set_tid_address:
 		if (is_booting_thread())
 			return cr_hook.booting_tid;
+		return pass(r);
+	case SYS_arch_prctl:
+		if (r->a == ARCH_SET_FS)
+			cr_pointer_set((unsigned long)r->b);
 		return pass(r);
 	case SYS_rt_sigaction:
 		return hook_sigaction(r);

@@ -39,6 +39,9 @@ struct cr_hook {
 	unsigned long unpatched_at; /* address of the first one */
 	unsigned int no_exec;	  /* text that could not be made writable */
 	unsigned int patched;
+	/* GS as thread pointer of the lower half (pointer.c) */
+	bool two_pointers;
+	unsigned int rewritten, left; /* pieces of text: done, not possible */
 };
 extern struct cr_hook cr_hook CR_LOWER_HIDDEN;
 
@@ -58,6 +61,20 @@ long cr_arena_hook(struct cr_hook_args *r) CR_LOWER_HIDDEN;
 
 /* Rewrites the sites in len bytes at text. */
 void cr_rewrite(unsigned char *text, size_t len) CR_LOWER_HIDDEN;
+
+/* ---- thread pointer ---- */
+
+/*
+ * Makes text, mapped from offset of fd's file, use GS.  False: this library
+ * must not be loaded.
+ */
+bool cr_pointer_rewrite(unsigned char *text, size_t len, int fd,
+			size_t offset) CR_LOWER_HIDDEN;
+/* The calling thread's control block of the lower half, if GS is in use. */
+void cr_pointer_set(unsigned long block) CR_LOWER_HIDDEN;
+unsigned long cr_pointer_get(void) CR_LOWER_HIDDEN;
+/* Does the program not use GS itself, in this thread? */
+bool cr_pointer_is_free(void) CR_LOWER_HIDDEN;
 
 /* ---- processor ---- */
 

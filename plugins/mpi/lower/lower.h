@@ -6,12 +6,14 @@
  * library with a libc, threads, descriptors and memory of its own, brought in
  * by a private copy of ld.so.  All memory of the lower half lies in the
  * arena, a fixed range of addresses; its descriptors are recorded as they
- * come and go; a thread whose FS base lies in the arena is inside the lower
- * half.  None of it is saved in a checkpoint.
+ * come and go; a thread whose FS base lies in the arena is the lower half's
+ * own or inside it.  None of it is saved in a checkpoint.
  *
- * A thread of the program crosses by switching the FS base (the thread
- * control block, and with it errno, TLS and pthread_self) and calling.  Its
- * stack stays.  Rules for code around a crossing:
+ * A thread of the program has a thread control block (with errno, TLS and
+ * pthread_self) in each half.  The lower half's code finds its own through
+ * GS, so that a crossing is a plain call; where that is not possible, a
+ * crossing sets FS (pointer.c).  The stack stays.  Rules for code around a
+ * crossing, which hold in both cases:
  *
  * - between cr_lower_enter() and cr_lower_leave() nothing but the call of a
  *   lower half's function with plain values: no TLS, no errno, no libc of
@@ -38,6 +40,7 @@
 struct cr_lower {
 	unsigned int generation; /* 0: none; never the same number again */
 	bool fsgsbase;		 /* the kernel allows wrfsbase */
+	bool switching;		 /* crossings set FS (see pointer.c) */
 	long upper_offset;	 /* of struct cr_lower_tls from the FS base */
 };
 
@@ -84,6 +87,13 @@ int cr_lower_library(char *path, size_t size, struct cr_error *err);
  */
 int cr_lower_boot(const char *library, char *const envp[],
 		  struct cr_error *err);
+
+/*
+ * MPI is initialised, what the lower half needs is loaded: from now on
+ * crossings need not set FS, if all its code can do without.  No thread may
+ * be inside.
+ */
+void cr_lower_settled(void);
 
 /* Address of a lower half's function or variable, NULL if it has none. */
 void *cr_lower_symbol(const char *name);
@@ -176,25 +186,27 @@ int cr_lower_hold(bool (*cancelled)(void *arg), void *arg,
 		  struct cr_error *err);
 void cr_lower_release(void);
 
-/* Switches to the lower half; returns the FS base for cr_lower_leave(). */
+/* Enters the lower half; returns what cr_lower_leave() needs. */
 static inline __attribute__((always_inline)) unsigned long
 cr_lower_enter(void)
 {
-	unsigned long upper, lower;
+	unsigned long upper = 0;
 
 	if (__builtin_expect(cr_lower_self.generation != cr_lower.generation,
 			     0))
 		cr_lower_attach_or_die();
-	upper = cr_lower_self.upper_fs;
-	lower = cr_lower_self.lower_fs;
-	cr_lower_set_fs(lower);
+	if (__builtin_expect(cr_lower.switching, 0)) {
+		upper = cr_lower_self.upper_fs;
+		cr_lower_set_fs(cr_lower_self.lower_fs);
+	}
 	return upper;
 }
 
 static inline __attribute__((always_inline)) void
 cr_lower_leave(unsigned long upper)
 {
-	cr_lower_set_fs(upper);
+	if (__builtin_expect(upper != 0, 0))
+		cr_lower_set_fs(upper);
 }
 
 /*
@@ -251,7 +263,8 @@ cr_lower_callback_begin(void)
 static inline __attribute__((always_inline)) void
 cr_lower_callback_end(unsigned long lower)
 {
-	cr_lower_set_fs(lower);
+	if (cr_lower_owns((void *)lower))
+		cr_lower_set_fs(lower);
 }
 
 /* ---- rollback ---- */

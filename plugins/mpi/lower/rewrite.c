@@ -6,6 +6,7 @@
  *
  *   imm      b8 NR 00 00  0f 05          mov $nr,%eax; syscall
  *   generic  4c 8b 4c 24 08  0f 05       syscall(3): mov 8(%rsp),%r9; syscall
+ *   before   48 89 modrm disp8  0f 05     mov %r64,disp(%r64); syscall
  *   far      0f 05  48 3d imm32          syscall; cmp $imm,%rax
  *            0f 05  3d imm32             syscall; cmp $imm,%eax
  *            0f 05  48 8b 45 disp8       syscall; mov disp(%rbp),%rax
@@ -24,16 +25,16 @@
 
 #include <sys/mman.h>
 
-#define THUNK_SIZE 64
+#define THUNK_SIZE 96
 #define LOOK_BACK 32
 
-enum kind { NONE, IMM, GENERIC, FAR, ODD };
+enum kind { NONE, IMM, GENERIC, BEFORE, FAR, ODD };
 
 struct site {
 	enum kind kind;
 	unsigned char *at; /* first byte replaced */
 	unsigned int len;  /* bytes replaced, 5 at least */
-	unsigned int nr;   /* IMM */
+	unsigned int nr;   /* but GENERIC */
 	unsigned int tail; /* FAR: bytes after the syscall instruction */
 };
 
@@ -102,11 +103,19 @@ static struct site classify(unsigned char *text, size_t len, size_t i)
 	if (i + 8 > len || p[2] == 0x00 || p[2] == 0xff)
 		return s;
 	s.kind = ODD;
+	s.nr = (unsigned int)nr;
 	s.tail = tail_length(p + 2);
 	if (s.tail) {
 		s.kind = FAR;
 		s.len = 2 + s.tail;
+	} else if (p[-4] == 0x48 && p[-3] == 0x89 && (p[-2] & 0xc0) == 0x40 &&
+		   (p[-2] & 7) != 4) {
+		s.kind = BEFORE;
+		s.at = p - 4;
+		s.len = 6;
 	}
+	if (nr == SYS_clone3 || (nr == SYS_clone && cr_hook.two_pointers))
+		s.kind = ODD; /* a new thread cannot come back through C */
 	return s;
 }
 
@@ -126,19 +135,44 @@ static unsigned char *put_jump(unsigned char *q, const unsigned char *to)
 	return put(q, (const char *)&rel, sizeof(rel));
 }
 
+/*
+ * A system call that makes a thread, after a test for CLONE_SETTLS: the new
+ * thread's GS becomes what its FS is.
+ */
+static unsigned char *put_clone(unsigned char *q, const unsigned char *back)
+{
+	/* jz plain; syscall; test %eax,%eax; jnz back */
+	q = PUT(q, "\x74\x15\x0f\x05\x85\xc0\x75\x0a");
+	if (cr_hook.two_pointers) /* rdfsbase %r11; wrgsbase %r11 */
+		q = PUT(q, "\xf3\x49\x0f\xae\xc3\xf3\x49\x0f\xae\xdb");
+	else /* nop, twice */
+		q = PUT(q, "\x0f\x1f\x44\0\0\x0f\x1f\x44\0\0");
+	q = put_jump(q, back);
+	q = PUT(q, "\x0f\x05"); /* plain: syscall */
+	return put_jump(q, back);
+}
+
 static unsigned char *write_thunk(unsigned char *q, const struct site *s)
 {
 	unsigned long hook = (unsigned long)cr_hook_enter;
 
 	if (s->kind == IMM || s->kind == GENERIC)
 		q = put(q, (const char *)s->at, 5); /* mov */
+	if (s->kind == BEFORE)
+		q = put(q, (const char *)s->at, 4); /* mov */
 	if (s->kind == IMM && s->nr == SYS_clone) {
 		/*
 		 * A child with a stack of its own cannot come back through
-		 * C: test %rsi,%rsi; jz +7; syscall; jmp back.
+		 * C: test %rsi,%rsi; jz fork; test $CLONE_SETTLS,%edi
 		 */
-		q = PUT(q, "\x48\x85\xf6\x74\x07\x0f\x05");
-		q = put_jump(q, s->at + s->len);
+		q = PUT(q, "\x48\x85\xf6\x74\x24"
+			   "\xf7\xc7\x00\x00\x08\x00");
+		q = put_clone(q, s->at + s->len);
+	}
+	if (s->kind == IMM && s->nr == SYS_clone3) {
+		/* testl $CLONE_SETTLS,(%rdi) */
+		q = PUT(q, "\xf7\x07\x00\x00\x08\x00");
+		return put_clone(q, s->at + s->len);
 	}
 	q = PUT(q, "\x48\x8d\x64\x24\x80"); /* lea -128(%rsp),%rsp */
 	q = PUT(q, "\x49\xbb");		    /* movabs $hook,%r11 */
@@ -180,6 +214,11 @@ void cr_rewrite(unsigned char *text, size_t len)
 		if (!is_syscall(text + i))
 			continue;
 		s = classify(text, len, i);
+		if (s.kind == ODD && s.nr == SYS_arch_prctl &&
+		    !cr_hook.rewritten) {
+			cr_hook.two_pointers = false; /* FS does as well */
+			continue;
+		}
 		if (s.kind == ODD) {
 			cr_hook.unpatched_at = (unsigned long)(text + i);
 			cr_hook.unpatched++;

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mpi/lower/hook.h"
+
 #define POLL_NS 200000
 #define HANDLER_POLLS 25000 /* five seconds and more */
 
@@ -45,6 +47,7 @@ static void bind(unsigned long lower_fs)
 
 	self->upper_fs = cr_lower_get_fs();
 	self->lower_fs = lower_fs;
+	cr_pointer_set(lower_fs);
 	*(int *)(lower_fs + (unsigned long)cr_lower_link.tid_offset) =
 		(int)syscall(SYS_gettid);
 	tls->next = 0;
@@ -57,14 +60,16 @@ static void bind(unsigned long lower_fs)
 static unsigned long make_tcb(void)
 {
 	unsigned long (*make)(void) = cr_lower_link.make_tcb;
-	unsigned long upper = cr_lower_get_fs(), fs;
+	unsigned long upper = cr_lower_get_fs(), before = cr_pointer_get(), fs;
 	uint64_t all = ~0ULL, old;
 
 	/* a handler would not find its way back from the factory's block */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	cr_pointer_set(cr_lower_link.factory_fs);
 	cr_lower_set_fs(cr_lower_link.factory_fs);
 	fs = make();
 	cr_lower_set_fs(upper);
+	cr_pointer_set(before);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 	return fs;
 }
@@ -82,6 +87,8 @@ int cr_lower_attach(void)
 	cr_lower_self.slot = cr_rollback_slot();
 	if (!cr_lower.generation) {
 		rc = -ENXIO;
+	} else if (!cr_pointer_is_free()) {
+		rc = -EADDRINUSE;
 	} else if (cr_lower_self.generation != cr_lower.generation) {
 		fs = pool;
 		if (fs)
@@ -108,7 +115,9 @@ void cr_lower_attach_or_die(void)
 		getpid(), syscall(SYS_gettid),
 		rc == -ENXIO ? "it is not initialised here (in a child of "
 			       "fork() it cannot be used)" :
-			       strerror(-rc));
+		rc == -EADDRINUSE ? "the thread uses the GS segment itself; "
+				    "set CR_MPI_GS=0" :
+				    strerror(-rc));
 	abort();
 }
 
@@ -124,6 +133,7 @@ void cr_lower_detach(void)
 		tls->upper = NULL;
 		tls->next = pool;
 		pool = self->lower_fs;
+		cr_pointer_set(0);
 	}
 	self->generation = 0;
 	self->slot = NULL;

@@ -30,7 +30,7 @@ static struct {
 	uint32_t asked;	 /* number of the asking, 0: nobody asks */
 	uint32_t parked; /* number for which a thread was parked last */
 	uint32_t number;
-	unsigned long holder; /* lower FS base of the thread that asks */
+	unsigned long holder; /* FS base of the thread that asks */
 } token;
 
 static long futex(uint32_t *word, int op, uint32_t value,
@@ -40,6 +40,14 @@ static long futex(uint32_t *word, int op, uint32_t value,
 			      (long)value, (long)timeout, 0, 0);
 }
 
+/* The calling thread's FS base when it is outside, 0: the lower half's own. */
+static unsigned long upper_fs(void)
+{
+	unsigned long fs = cr_lower_get_fs();
+
+	return cr_lower_owns((void *)fs) ? cr_lower_tls(fs)->upper_fs : fs;
+}
+
 /* Called by the lower half's progress engine, on whatever thread. */
 static int hook(void)
 {
@@ -47,7 +55,7 @@ static int hook(void)
 
 	if (__builtin_expect(!n, 1))
 		return 0;
-	if (cr_lower_get_fs() == token.holder)
+	if (upper_fs() == token.holder)
 		return 0;
 	__atomic_store_n(&token.parked, n, __ATOMIC_SEQ_CST);
 	futex(&token.parked, FUTEX_WAKE, 1, NULL);
@@ -94,7 +102,7 @@ int cr_lower_token_take(bool (*inside)(void *arg),
 		if (rc)
 			return rc;
 	}
-	token.holder = cr_lower_self.lower_fs;
+	token.holder = cr_lower_self.upper_fs;
 	if (!++token.number)
 		++token.number;
 	n = token.number;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * borders.c - the edges of the lower half: descriptors that change hands,
- * rollback out of a call, exit from inside, kernels without wrfsbase
+ * rollback out of a call, exit from inside; all the same where crossings
+ * must set FS, and where the kernel has to do that
  */
 #include "mpi/lower/test/test.h"
 
@@ -242,6 +243,7 @@ static void up(void)
 	if (cr_lower_boot(NULL, environ, &err))
 		fprintf(stderr, "boot: %s\n", err.text);
 	CHECK(!err.code);
+	cr_lower_settled();
 	CHECK((lower_open = cr_lower_symbol("open")));
 	CHECK((lower_read = cr_lower_symbol("read")));
 	CHECK((lower_qsort = cr_lower_symbol("qsort")));
@@ -287,6 +289,9 @@ int main(void)
 	check_held_handler();
 	check_handler_after_rollback();
 	check_refusals();
+	cr_lower.switching = true;
+	check_rollback();
+	check_lower_thread();
 	fast = cr_lower.fsgsbase;
 	cr_lower.fsgsbase = false;
 	check_rollback();

@@ -68,6 +68,7 @@ static inline int lower_mpi_up(char **env, int level)
 	}
 	lower_mpi_find();
 	CHECK(!CR_LOWER(L.Init_thread(NULL, NULL, level, &provided)));
+	cr_lower_settled();
 	if (cr_lower_check(true, &err)) {
 		fprintf(stderr, "check: %s\n", err.text);
 		_exit(1);

@@ -101,6 +101,22 @@ static void run_children(void)
 	CHECK(system("exit 3") == 3 << 8);
 }
 
+/* For the test of segment.c. */
+static void list_libraries(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long start;
+	char line[4352];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-", &start) == 1 &&
+		    cr_lower_owns((void *)start) && strstr(line, " r-xp ") &&
+		    strchr(line, '/'))
+			fputs(strchr(line, '/'), stdout);
+	if (f)
+		fclose(f);
+}
+
 int main(int argc, char **argv)
 {
 	static char a[LARGEST], b[LARGEST];
@@ -109,6 +125,7 @@ int main(int argc, char **argv)
 
 	provided = lower_mpi_up(environ, argc > 1 ? MPI_THREAD_MULTIPLE :
 						    MPI_THREAD_SERIALIZED);
+	CHECK(!cr_lower.switching || !cr_lower.fsgsbase || getenv("CR_MPI_GS"));
 	rank = lower_rank();
 	size = lower_size();
 	next = (rank + 1) % size;
@@ -121,6 +138,8 @@ int main(int argc, char **argv)
 	exchange(a, b, LARGEST, 1);
 	run_threads(provided);
 	CHECK(!CR_LOWER(L.Barrier(L.world)));
+	if (getenv("CR_LOWER_LIST"))
+		list_libraries();
 	CHECK(!cr_lower_check(false, &err));
 	CHECK(!CR_LOWER(L.Finalize()));
 	cr_lower_flush();

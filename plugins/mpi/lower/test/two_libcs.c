@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* two_libcs.c - a lower half without MPI: two C libraries side by side */
+#include <dlfcn.h>
+#include <elf.h>
+#include <sys/stat.h>
+
 #include "mpi/lower/test/test.h"
 
 static void *(*lower_malloc)(size_t);
@@ -9,6 +13,8 @@ static int *(*lower_errno)(void);
 static int (*lower_open)(const char *, int, ...);
 static int (*lower_fork)(void);
 static void (*lower_exit_now)(int);
+static int (*lower_system)(const char *);
+static void *(*lower_dlopen)(const char *, int);
 
 static void find(void)
 {
@@ -19,6 +25,8 @@ static void find(void)
 	lower_open = cr_lower_symbol("open64");
 	lower_fork = cr_lower_symbol("fork");
 	lower_exit_now = cr_lower_symbol("_exit");
+	lower_system = cr_lower_symbol("system");
+	lower_dlopen = cr_lower_symbol("dlopen");
 	CHECK(lower_malloc && lower_free && lower_getenv && lower_errno);
 	CHECK(!cr_lower_symbol("no_such_symbol_at_all"));
 }
@@ -87,7 +95,61 @@ static void run_fork(void)
 		CR_LOWER_VOID(lower_exit_now(7));
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	CHECK(CR_LOWER(lower_system("exit 3")) == 3 << 8);
 	work(NULL);
+}
+
+/* ---- one thread pointer for each half ---- */
+
+#define UNKNOWN "/tmp/unknown-XXXXXX"
+
+/* A library without an unwind table: where its code is cannot be told. */
+static void make_unknown(char *path)
+{
+	struct {
+		Elf64_Ehdr eh;
+		Elf64_Phdr ph[];
+	} *copy;
+	int from, to = mkstemp(path), i;
+	struct stat st;
+	void *libm = dlopen("libm.so.6", RTLD_NOW);
+	Dl_info info;
+
+	CHECK(libm && dladdr(dlsym(libm, "sin"), &info));
+	from = open(info.dli_fname, O_RDONLY | O_CLOEXEC);
+	CHECK(from >= 0 && to >= 0 && !fstat(from, &st));
+	CHECK(copy_file_range(from, NULL, to, NULL, (size_t)st.st_size, 0) ==
+	      st.st_size);
+	copy = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
+	CHECK(copy != MAP_FAILED && copy->eh.e_phoff == sizeof(copy->eh));
+	for (i = 0; i < copy->eh.e_phnum; i++)
+		if (copy->ph[i].p_type == PT_GNU_EH_FRAME)
+			copy->ph[i].p_type = PT_NULL;
+	munmap(copy, 4096);
+	close(from);
+	close(to);
+	dlclose(libm);
+}
+
+/* While the lower half comes up such a library can be loaded, not later. */
+static void run_unknown(void)
+{
+	char path[] = UNKNOWN;
+	const char *at = path;
+
+	if (cr_lower.switching)
+		return; /* this machine knows one way only */
+	make_unknown(path);
+	CHECK(!CR_LOWER(lower_dlopen(at, RTLD_NOW)));
+	work(NULL);
+	CHECK(!cr_lower_abandon(false));
+	CHECK(!cr_lower_boot(NULL, environ, NULL));
+	find();
+	CHECK(CR_LOWER(lower_dlopen(at, RTLD_NOW)));
+	cr_lower_settled();
+	CHECK(cr_lower.switching);
+	work(NULL);
+	unlink(path);
 }
 
 int main(void)
@@ -103,6 +165,7 @@ int main(void)
 	CHECK(!rc);
 	setenv("WHO", "upper", 1);
 	find();
+	cr_lower_settled();
 	CHECK(!strcmp(CR_LOWER(lower_getenv("WHO")), "lower"));
 	CHECK(!CR_LOWER(lower_getenv("CR_LOWER_LINK")));
 	if (cr_lower_check(true, &err))
@@ -113,6 +176,7 @@ int main(void)
 	run_threads();
 	run_fork();
 	CHECK(!cr_lower_check(false, &err));
+	run_unknown();
 
 	CHECK(!cr_lower_abandon(false));
 	setenv("WHO", "lower", 1);
@@ -120,6 +184,8 @@ int main(void)
 	for (i = 0; i < 25; i++) {
 		CHECK(!cr_lower_boot(NULL, environ, &err));
 		find();
+		if (i & 1)
+			cr_lower_settled();
 		work(NULL);
 		run_threads();
 		CHECK(!cr_lower_check(true, &err));
