@@ -39,6 +39,7 @@ enum {
 	OPT_NO_SID,
 	OPT_KMSG,
 	OPT_CHECK,
+	OPT_ENGINE,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -75,6 +76,7 @@ static const struct option options[] = {
 	{ "kmsg-error", no_argument, NULL, OPT_KMSG },
 	{ "kmsg-warning", no_argument, NULL, OPT_KMSG },
 	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "engine", required_argument, NULL, OPT_ENGINE },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -106,6 +108,9 @@ static const char usage[] =
 	"16\n"
 	"      --grown PATH      this file may have become longer; what has been\n"
 	"                        added stays, and the program goes on behind it\n"
+	"\n"
+	"      --engine auto|module|user   with the help of the kernel module:\n"
+	"                        where it is there (default), always, never\n"
 	"\n"
 	"A shell command that takes the place of the rest of cr_restart:\n"
 	"      --run-on-success, --run-on-failure, --run-on-fail-args,\n"
@@ -276,6 +281,10 @@ static int one(struct cr_restart_options *o, int c)
 		return -1;
 	case OPT_CHECK:
 		o->restore.verify_only = true;
+		return -1;
+	case OPT_ENGINE:
+		if (cr_engine_parse(optarg, &o->restore.engine))
+			return wrong("no such engine: %s", optarg);
 		return -1;
 	case 'v':
 		o->verbose++;

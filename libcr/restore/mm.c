@@ -12,8 +12,9 @@
 
 /*
  * PR_SET_MM_MAP needs no privilege except for the executable's link, which
- * then stays that of the restart command.  -EBUSY: the program's memory shows
- * the restart command's own file.
+ * is that of choosing process ids; without it the link stays that of the
+ * restart command.  -EBUSY: the program's memory shows the restart command's
+ * own file.
  */
 static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 		   const struct cr_mm *mm, struct cr_error *err)
@@ -47,6 +48,9 @@ static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 	}
 	if (mm->exe != CR_NONE && ctx->mapped_fd[mm->exe] >= 0)
 		map.exe_fd = (uint32_t)ctx->mapped_fd[mm->exe];
+	r = cr_engine_grant_to(&ctx->engine, t, err);
+	if (r < 0)
+		return r;
 	for (;;) {
 		at = cr_stub_put(ctx, t, 0, &map, sizeof(map), err);
 		if (!at)
@@ -63,6 +67,9 @@ static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 			break;
 		map.exe_fd = (uint32_t)-1;
 	}
+	r = cr_engine_revoke_from(&ctx->engine, t, err);
+	if (r < 0)
+		return r;
 	if (ret < 0)
 		return cr_error_set(err, (int)ret,
 				    "process %d: end of the heap and other "

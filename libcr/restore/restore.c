@@ -148,6 +148,29 @@ static int follow(struct cr_restore_status *st, struct cr_error *err)
 	}
 }
 
+/* By ourselves, or by the kernel module's grant. */
+static int may_choose_pids(const struct cr_restore_options *opt,
+			   struct cr_error *err)
+{
+	struct cr_engine engine;
+	int ret = cr_engine_open(&engine, opt->engine, err);
+
+	if (ret < 0 || cr_may_choose_pids())
+		goto out;
+	ret = cr_engine_may_grant(&engine);
+	if (ret < 0)
+		cr_error_set(err, -EPERM,
+			     ret == -ENODEV
+				     ? "choosing process ids on this host "
+				       "needs CAP_CHECKPOINT_RESTORE or the "
+				       "kernel module"
+				     : "the kernel module does not let you "
+				       "choose process ids here");
+out:
+	cr_engine_close(&engine);
+	return ret < 0 ? -EPERM : 0;
+}
+
 /* Where the ids may be restored: here, or in a namespace made for them. */
 static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 {
@@ -160,13 +183,12 @@ static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 		return 0;
 	}
 	ret = cr_verify_pids(ctx, &why);
-	if (!ret && !cr_may_choose_pids())
-		ret = cr_error_set(&why, -EPERM,
-				   "choosing process ids on "
-				   "this host needs CAP_CHECKPOINT_RESTORE");
+	if (!ret)
+		ret = may_choose_pids(opt, &why);
 	if (!ret)
 		return 0;
-	if (opt->pids == CR_PIDS_HOST)
+	/* who asks for the module does not want to do without */
+	if (opt->pids == CR_PIDS_HOST || opt->engine == CR_ENGINE_MODULE)
 		return cr_error_set(err, ret, "%s", why.text);
 	ctx->own_namespace = true;
 	return 0;

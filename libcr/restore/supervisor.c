@@ -67,6 +67,18 @@ static int calm_down(struct cr_error *err)
 			    strerror(errno));
 }
 
+/* In namespaces of its own a restart needs nobody's help. */
+static int open_engine(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	int ret = 0;
+
+	if (!ctx->own_namespace && !cr_may_choose_pids())
+		ret = cr_engine_open(&ctx->engine, ctx->opt->engine, err);
+	if (!ret && ctx->engine.fd >= 0)
+		ret = cr_context_park_fd(ctx, &ctx->engine.fd, err);
+	return ret;
+}
+
 static int build(struct cr_restore_context *ctx, struct cr_error *err)
 {
 	struct cr_message m = { .kind = CR_MESSAGE_CREATED };
@@ -74,6 +86,8 @@ static int build(struct cr_restore_context *ctx, struct cr_error *err)
 	int ret;
 
 	ret = calm_down(err);
+	if (!ret)
+		ret = open_engine(ctx, err);
 	if (!ret)
 		ret = cr_files_open(ctx, err);
 	if (!ret)
@@ -166,6 +180,7 @@ fail(struct cr_restore_context *ctx, const struct cr_error *err)
 	struct cr_message m = { .kind = CR_MESSAGE_FAILED, .code = err->code };
 
 	memcpy(m.text, err->text, sizeof(m.text));
+	cr_engine_restart_done(&ctx->engine, root_pid(ctx), m.code);
 	/* stubs first: the message means that nothing is left */
 	cr_kill_descendants(NULL, 0);
 	cr_channel_send(ctx->channel, &m, -1);
@@ -200,6 +215,7 @@ static void run(struct cr_restore_context *ctx, double start,
 		return;
 	m.seconds = now() - start;
 	cr_channel_send(ctx->channel, &m, pidfd);
+	cr_engine_restart_done(&ctx->engine, root, 0);
 	let_go_of_files(ctx->channel);
 	munmap((void *)(uintptr_t)ctx->bench.start,
 	       ctx->bench.end - ctx->bench.start);

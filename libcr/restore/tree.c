@@ -63,6 +63,9 @@ static int create_here(struct cr_restore_context *ctx, struct cr_stub *s,
 	int ret, tries = 0;
 	long pid;
 
+	ret = cr_engine_grant(&ctx->engine, err);
+	if (ret < 0)
+		return ret;
 	do {
 		pid = syscall(SYS_clone3, &args, sizeof(args));
 		ret = pid < 0 ? -errno : 0;
@@ -101,6 +104,9 @@ static int create_by(struct cr_restore_context *ctx, struct cr_task *by,
 		cr_stub_put(ctx, by, SET_TID_OFFSET, &pid, sizeof(pid), err);
 	if (!args.set_tid)
 		return err->code;
+	ret = cr_engine_grant_to(&ctx->engine, by, err);
+	if (ret < 0)
+		return ret;
 	do {
 		cr_error_clear(&first);
 		ret = cr_remote_clone3(by, &args, t, &first);

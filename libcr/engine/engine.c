@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* engine.c - finds the kernel module and asks it */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../kernel-module/uapi/cr.h"
+#include "remote/remote.h"
+
+int cr_engine_parse(const char *text, enum cr_engine_choice *choice)
+{
+	static const char *const names[] = { "auto", "module", "user" };
+
+	for (unsigned int i = 0; i < 3; i++)
+		if (!strcmp(text, names[i])) {
+			*choice = (enum cr_engine_choice)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+int cr_engine_open(struct cr_engine *e, enum cr_engine_choice choice,
+		   struct cr_error *err)
+{
+	struct cr_ioc_info info = { 0 };
+	int ret = 0;
+
+	*e = (struct cr_engine){ .fd = -1 };
+	if (choice == CR_ENGINE_USER)
+		return 0;
+	e->fd = open(CR_DEVICE, O_RDWR | O_CLOEXEC);
+	if (e->fd < 0 || ioctl(e->fd, CR_IOC_INFO, &info) < 0)
+		ret = -errno;
+	else if (info.version != CR_ABI_VERSION)
+		ret = -EPROTONOSUPPORT;
+	e->features = info.features;
+	e->policy = info.policy;
+	if (ret < 0)
+		cr_engine_close(e);
+	if (ret < 0 && choice == CR_ENGINE_MODULE)
+		return cr_error_set(err, ret, "the kernel module: %s: %s",
+				    CR_DEVICE, strerror(-ret));
+	return 0;
+}
+
+void cr_engine_close(struct cr_engine *e)
+{
+	if (e->fd >= 0)
+		close(e->fd);
+	e->fd = -1;
+}
+
+/* EALREADY: the thread has the right without us, or still. */
+static int open_window(struct cr_engine *e)
+{
+	if (ioctl(e->fd, CR_IOC_PIDS_OPEN) < 0 && errno != EALREADY)
+		return -errno;
+	return 0;
+}
+
+int cr_engine_may_grant(struct cr_engine *e)
+{
+	int ret;
+
+	if (e->fd < 0)
+		return -ENODEV;
+	ret = open_window(e);
+	if (!ret)
+		ioctl(e->fd, CR_IOC_PIDS_CLOSE);
+	return ret;
+}
+
+int cr_engine_grant(struct cr_engine *e, struct cr_error *err)
+{
+	int ret = e->fd < 0 ? 0 : open_window(e);
+
+	return ret < 0 ? cr_error_set(err, ret,
+				      "the kernel module does not let us "
+				      "choose process ids: %s",
+				      strerror(-ret))
+		       : 0;
+}
+
+static int remote_ioctl(struct cr_engine *e, struct cr_task *t,
+			unsigned long cmd, int tolerated, struct cr_error *err)
+{
+	int64_t ret = 0;
+	int r;
+
+	if (e->fd < 0)
+		return 0;
+	r = cr_remote_syscall(t, &ret, SYS_ioctl, (uint64_t)e->fd, cmd, 0, 0, 0,
+			      0, err);
+	if (r < 0)
+		return r;
+	if (ret < 0 && ret != tolerated)
+		return cr_error_set(err, (int)ret,
+				    "thread %d: the kernel module does not let "
+				    "it choose process ids: %s",
+				    t->tid, strerror((int)-ret));
+	return 0;
+}
+
+int cr_engine_grant_to(struct cr_engine *e, struct cr_task *t,
+		       struct cr_error *err)
+{
+	return remote_ioctl(e, t, CR_IOC_PIDS_OPEN, -EALREADY, err);
+}
+
+int cr_engine_revoke_from(struct cr_engine *e, struct cr_task *t,
+			  struct cr_error *err)
+{
+	return remote_ioctl(e, t, CR_IOC_PIDS_CLOSE, -ENOENT, err);
+}
+
+void cr_engine_restart_done(struct cr_engine *e, pid_t pid, int result)
+{
+	struct cr_ioc_done done = { .what = CR_DONE_RESTART,
+				    .pid = pid,
+				    .result = result };
+
+	if (e->fd >= 0)
+		ioctl(e->fd, CR_IOC_DONE, &done);
+}

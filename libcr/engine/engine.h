@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * engine.h - the kernel module's help, where it is there (doc/device.md)
+ *
+ * Everything can be done without it: an engine that is "user" refuses nothing
+ * and helps with nothing.  A session belongs to the process that opens it and
+ * ends with it.
+ */
+#ifndef CR_ENGINE_H
+#define CR_ENGINE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/error.h"
+
+struct cr_task;
+
+enum cr_engine_choice { CR_ENGINE_AUTO, CR_ENGINE_MODULE, CR_ENGINE_USER };
+
+struct cr_engine {
+	int fd; /* of the device, -1: user */
+	unsigned int features; /* CR_FEATURE_ */
+	unsigned int policy; /* CR_POLICY_ */
+};
+
+/* "auto", "module" or "user"; -EINVAL. */
+int cr_engine_parse(const char *text, enum cr_engine_choice *choice);
+/* Fails only where the module was asked for and cannot be had. */
+int cr_engine_open(struct cr_engine *e, enum cr_engine_choice choice,
+		   struct cr_error *err);
+void cr_engine_close(struct cr_engine *e);
+/* Would the calling thread be given a window?  -errno without a message. */
+int cr_engine_may_grant(struct cr_engine *e);
+
+/*
+ * The right to choose the id of one new task: for the calling thread, or for
+ * one that is held and has the session's descriptor.
+ */
+int cr_engine_grant(struct cr_engine *e, struct cr_error *err);
+int cr_engine_grant_to(struct cr_engine *e, struct cr_task *t,
+		       struct cr_error *err);
+/* Takes it back if it was not used. */
+int cr_engine_revoke_from(struct cr_engine *e, struct cr_task *t,
+			  struct cr_error *err);
+/* The line in the kernel log; result: 0 or -errno. */
+void cr_engine_restart_done(struct cr_engine *e, pid_t pid, int result);
+
+#endif
