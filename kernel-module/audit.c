@@ -20,6 +20,7 @@ int cr_audit_done(struct cr_session *s, const struct cr_ioc_done *arg)
 	if (arg->reserved || arg->result > 0 || arg->result < -MAX_ERRNO ||
 	    (arg->what != CR_DONE_CHECKPOINT && arg->what != CR_DONE_RESTART))
 		return -EINVAL;
+	cr_pids_settle(s);
 	audit_line(s,
 		   arg->what == CR_DONE_RESTART ? "restart" : "checkpoint",
 		   arg->pid, arg->result ? "failed" : "done", arg->result);

@@ -88,6 +88,8 @@ void cr_pids_exit(void);
 bool cr_pids_available(void);
 int cr_pids_open(struct cr_session *s);
 int cr_pids_close(struct cr_session *s);
+/* Notes which windows have been used. */
+void cr_pids_settle(struct cr_session *s);
 void cr_pids_drop_all(struct cr_session *s);
 
 /* audit.c */

@@ -29,10 +29,14 @@ struct transfer {
 	struct bio_vec vec[BATCH];
 };
 
-/* The first address from addr on, below end, that has a page table. */
+/*
+ * The first address from addr on, below end, that has a page table.  Where a
+ * level is folded its entry ends with that of the level above.
+ */
 static unsigned long skip_empty(struct mm_struct *mm, unsigned long addr,
 				unsigned long end)
 {
+	unsigned long next;
 	pgd_t *pgd;
 	p4d_t *p4d;
 	pud_t *pud;
@@ -40,24 +44,27 @@ static unsigned long skip_empty(struct mm_struct *mm, unsigned long addr,
 	mmap_assert_locked(mm);
 	while (addr < end) {
 		pgd = pgd_offset(mm, addr);
+		next = pgd_addr_end(addr, end);
 		if (pgd_none(READ_ONCE(*pgd))) {
-			addr = pgd_addr_end(addr, end);
+			addr = next;
 			continue;
 		}
 		p4d = p4d_offset(pgd, addr);
+		next = p4d_addr_end(addr, next);
 		if (p4d_none(READ_ONCE(*p4d))) {
-			addr = p4d_addr_end(addr, end);
+			addr = next;
 			continue;
 		}
 		pud = pud_offset(p4d, addr);
+		next = pud_addr_end(addr, next);
 		if (pud_none(READ_ONCE(*pud))) {
-			addr = pud_addr_end(addr, end);
+			addr = next;
 			continue;
 		}
 		if (pud_leaf(READ_ONCE(*pud)) ||
 		    !pmd_none(READ_ONCE(*pmd_offset(pud, addr))))
 			break;
-		addr = pmd_addr_end(addr, end);
+		addr = pmd_addr_end(addr, next);
 	}
 	return min(addr, end);
 }

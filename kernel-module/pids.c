@@ -28,6 +28,7 @@ struct cr_window {
 	struct list_head open;		/* in windows, or empty: ended */
 	struct task_struct *task;
 	const struct cred *cred;	/* what it was given */
+	bool used;			/* windows_lock */
 };
 
 static LIST_HEAD(windows);
@@ -71,6 +72,7 @@ static void forked(void *data, struct task_struct *parent,
 	list_for_each_entry(w, &windows, open) {
 		if (w->task != parent)
 			continue;
+		w->used = true;
 		window_end(w);
 		rcu_read_lock();
 		strip(__task_cred(child));
@@ -153,6 +155,7 @@ static unsigned int windows_clean(struct cr_session *s)
 		if (w->task->flags & PF_EXITING)
 			window_end(w);
 		ended = list_empty(&w->open);
+		s->unreported |= w->used;
 		raw_spin_unlock_irq(&windows_lock);
 		if (ended)
 			window_free(w);
@@ -209,7 +212,6 @@ int cr_pids_open(struct cr_session *s)
 	list_add(&w->open, &windows);
 	raw_spin_unlock_irq(&windows_lock);
 	commit_creds(cred);
-	s->unreported = true;
 	return 0;
 }
 
@@ -230,6 +232,11 @@ int cr_pids_close(struct cr_session *s)
 	raw_spin_unlock_irq(&windows_lock);
 	windows_clean(s);
 	return ret;
+}
+
+void cr_pids_settle(struct cr_session *s)
+{
+	windows_clean(s);
 }
 
 void cr_pids_drop_all(struct cr_session *s)

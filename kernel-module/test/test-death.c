@@ -22,6 +22,7 @@ static const char *const names[] = { "attached", "stopping", "stopped", "pages",
 				     "granted" };
 
 static volatile unsigned long *beat;
+static volatile pid_t *heir; /* a child of the owner, with its descriptor */
 static char *area;
 static pid_t target;
 static bool can_stop;
@@ -80,10 +81,13 @@ static void owner(void *arg)
 	if (s->step == GRANTED)
 		call(dev, CR_IOC_PIDS_OPEN, NULL);
 	/* a child that inherits the descriptor does not keep the session */
-	if (s->step == STOPPED && !fork()) {
-		close(s->told);
-		sleep(20);
-		_exit(0);
+	if (s->step == STOPPED) {
+		*heir = fork();
+		if (!*heir) {
+			close(s->told);
+			sleep(60);
+			_exit(0);
+		}
 	}
 	if (write(s->told, "", 1) != 1)
 		_exit(98);
@@ -93,6 +97,14 @@ static void owner(void *arg)
 		write_for_ever(dev);
 	for (;;)
 		pause();
+}
+
+static bool heir_has_ended(void *arg)
+{
+	char c = state_of(*heir);
+
+	(void)arg;
+	return !c || c == 'Z' || c == 'X';
 }
 
 static void kill_at(int step)
@@ -118,6 +130,10 @@ static void kill_at(int step)
 	before = *beat;
 	expect(wait_until(has_beaten, &before), "%s: the target is stuck",
 	       names[step]);
+	if (step == STOPPED) {
+		kill(*heir, SIGKILL);
+		expect(wait_until(heir_has_ended, NULL), "the heir lives on");
+	}
 }
 
 static void again(void *arg)
@@ -142,6 +158,7 @@ int main(void)
 	can_stop = info.features & CR_FEATURE_STOP;
 	beat = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	heir = (pid_t *)(beat + 1);
 	area = mmap(NULL, AREA, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (size_t i = 0; i < AREA; i += 4096)

@@ -54,6 +54,7 @@ static void make_areas(void)
 			       -1, 0);
 	madvise(area[SPARSE], AREA, MADV_NOHUGEPAGE);
 	madvise(area[NONE], AREA, MADV_NOHUGEPAGE);
+	madvise(area[HOLE], area_len[HOLE], MADV_NOHUGEPAGE);
 	madvise(area[THP], AREA, MADV_HUGEPAGE);
 	for (size_t i = 0; i < AREA / PAGE; i++) {
 		if (is_touched(i)) {
