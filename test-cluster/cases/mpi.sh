@@ -24,6 +24,8 @@
 MPIRUN=(timeout 120 mpirun --oversubscribe)
 MPI_RANKS=0
 MPI_PROGRAM=
+MPI_INPUT=/dev/null	# of rank 0, when it is started
+MPI_SCOPE=-p		# what of each rank is saved; -T: its children, too
 MPI_PID=
 STOP=stop
 
@@ -43,18 +45,29 @@ mpi_start() {
 	done
 	"${MPIRUN[@]}" -n "$MPI_RANKS" \
 		-x CR_MPI_VERBOSE -x LD_PRELOAD="$CR_PREFIX/lib/libcr_mpi.so" "$@" \
-		> "$T/out" 2>&1 < /dev/null &
+		> "$T/out" 2>&1 < "$MPI_INPUT" &
 	MPI_PID=$!
 }
 
-# The processes of the program, in the order of their ranks.
-mpi_pids() {
-	local dir rank
+# All processes of the program, children of ranks included.
+mpi_processes() {
+	local dir
 	for dir in /proc/[0-9]*; do
-		[ "$(readlink "$dir/exe")" = "$MPI_PROGRAM" ] || continue
-		rank=$(tr '\0' '\n' < "$dir/environ" 2>/dev/null |
+		[ "$(readlink "$dir/exe")" != "$MPI_PROGRAM" ] ||
+			echo "${dir#/proc/}"
+	done 2>/dev/null
+}
+
+# The ranks, in their order.
+mpi_pids() {
+	local pid parent rank
+	for pid in $(mpi_processes); do
+		parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+		[ "$(readlink "/proc/$parent/exe")" != "$MPI_PROGRAM" ] ||
+			continue
+		rank=$(tr '\0' '\n' < "/proc/$pid/environ" |
 			sed -n 's/^PMIX_RANK=//p')
-		[ -z "$rank" ] || echo "$rank ${dir#/proc/}"
+		[ -z "$rank" ] || echo "$rank $pid"
 	done 2>/dev/null | sort -n | sed 's/.* //'
 }
 
@@ -64,12 +77,20 @@ mpi_checkpoint() {
 	[ ${#pids[@]} = "$MPI_RANKS" ] ||
 		fail "${#pids[@]} ranks instead of $MPI_RANKS"
 	for pid in "${pids[@]}"; do
-		timeout 60 cr_checkpoint -p -f "$T/$generation.$rank" "$pid" &
+		timeout 60 cr_checkpoint "$MPI_SCOPE" -f "$T/$generation.$rank" "$pid" &
 		requests+=($!)
 		rank=$((rank + 1))
 	done
-	for pid in "${requests[@]}"; do
-		wait "$pid" || status=$?
+	# when one rank says no, nobody waits for the others
+	while [ ${#requests[@]} -gt 0 ]; do
+		wait -n -p pid "${requests[@]}" || {
+			status=$?
+			kill "${requests[@]}" 2>/dev/null || :
+		}
+		for rank in "${!requests[@]}"; do
+			[ "${requests[rank]}" != "$pid" ] ||
+				unset "requests[$rank]"
+		done
 	done
 	note "checkpoint $generation: status $status, $((SECONDS - t)) s"
 	return $status
@@ -77,8 +98,8 @@ mpi_checkpoint() {
 
 mpi_kill() {
 	local pids
-	mapfile -t pids < <(mpi_pids)
-	kill -9 "${pids[@]}"
+	mapfile -t pids < <(mpi_processes)
+	kill -9 "${pids[@]}" 2>/dev/null || :
 	wait "$MPI_PID" || :
 	for pid in "${pids[@]}"; do
 		wait_for "gone $pid" 10
