@@ -108,6 +108,27 @@ static int find_shared(struct work *w, uint32_t *file, struct cr_error *err)
 	return 0;
 }
 
+/* The program's own number for who gets the signals of a file, or 0. */
+static int32_t owner_in_tree(struct cr_capture *c, int type, pid_t id)
+{
+	size_t i, k;
+
+	for (i = 0; i < c->n_procs; i++) {
+		struct cap_proc *p = c->procs[i];
+
+		if (p->omitted)
+			continue;
+		if (type == F_OWNER_PID && p->pid == id)
+			return p->vpid;
+		if (type == F_OWNER_PGRP && p->stat.pgrp == id)
+			return cap_model(c, p)->pgid;
+		for (k = 0; type == F_OWNER_TID && k < p->n_threads; k++)
+			if (p->threads[k]->task.tid == id)
+				return p->threads[k]->vtid;
+	}
+	return 0;
+}
+
 static int read_owner(struct work *w, struct cr_file *f, struct cr_error *err)
 {
 	struct f_owner_ex owner = { .type = -1 };
@@ -123,10 +144,22 @@ static int read_owner(struct work *w, struct cr_file *f, struct cr_error *err)
 	if (sig > 0)
 		f->owner_sig = sig;
 	if (!fcntl(fd, F_GETOWN_EX, &owner) && owner.pid) {
-		f->owner_type = owner.type;
-		f->owner_pid = owner.pid;
+		f->owner_pid = owner_in_tree(w->c, owner.type, owner.pid);
+		f->owner_type = f->owner_pid ? (int32_t)owner.type : -1;
 	}
 	cr_object_undup(w->src, fd);
+	/* what comes from outside may well tell others */
+	if (owner.type >= 0 && owner.pid && !f->owner_pid &&
+	    (f->kind != CR_OBJ_STDIO || f->flags & O_ASYNC))
+		return cr_error_set(err, -ENOTSUP,
+				    "%s sends its signals (F_SETOWN) to %s %d, "
+				    "which is not among those to be saved; "
+				    "have the program take it back",
+				    cr_object_label(w->src),
+				    owner.type == F_OWNER_PGRP ? "group" :
+				    owner.type == F_OWNER_TID  ? "thread" :
+								 "process",
+				    owner.pid);
 	return 0;
 }
 
@@ -238,6 +271,7 @@ static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 
 static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 {
+	const struct cr_object_ops *ops;
 	struct cr_fd *d;
 	uint32_t file;
 	int ret;
@@ -250,6 +284,12 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 		ret = add_file(w, &file, err);
 	if (ret)
 		return ret;
+	ops = cr_object_ops_of(w->c->img->files[file].kind);
+	if (ops->descriptor) {
+		ret = ops->descriptor(w->src, &w->c->img->files[file], err);
+		if (ret)
+			return ret;
+	}
 	d = cr_process_add_fd(cap_model(w->c, p));
 	if (!d)
 		return cr_error_set(err, -ENOMEM, "out of memory");

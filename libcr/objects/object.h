@@ -126,6 +126,12 @@ struct cr_object_ops {
 	int (*capture)(const struct cr_object_source *src, struct cr_file *file,
 		       struct cr_error *err);
 	/*
+	 * Then, for each descriptor that shows it in each process: what is
+	 * the process's own.
+	 */
+	int (*descriptor)(const struct cr_object_source *src,
+			  struct cr_file *file, struct cr_error *err);
+	/*
 	 * Once all descriptors of the tree are in the image: what it has to
 	 * do with others.  NULL: nothing.
 	 */

@@ -3,7 +3,7 @@
  * regular.c - regular files
  *
  * A file with a name is opened by it again; its content is not in the image.
- * The content of a file without a name is.  flock(2) locks come back.
+ * The content of a file without a name is.  Locks come back.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "objects/kinds.h"
+#include "objects/lock.h"
 #include "restore/restore.h"
 
 #define CONTENT_MAX (1u << 30) /* of a file without a name, bytes */
@@ -38,8 +38,6 @@ static bool name_removed(const struct cr_object_source *src)
 
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
-	const char *p = src->fdinfo;
-
 	if (!strncmp(src->link, "/proc/", 6) && isdigit(src->link[6]))
 		return cr_error_set(err, -ENOTSUP,
 				    "%s is a file of /proc about a process, "
@@ -59,17 +57,7 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 				    "give it a name",
 				    cr_object_label(src),
 				    (long long)src->st.st_size);
-	while ((p = strstr(p, "lock:"))) {
-		if (!strstr(p, " FLOCK ") ||
-		    strstr(p, " FLOCK ") > p + strcspn(p, "\n"))
-			return cr_error_set(err, -ENOTSUP,
-					    "%s is locked by fcntl(2), which "
-					    "cannot be saved; unlock it "
-					    "before the checkpoint",
-					    cr_object_label(src));
-		p += 5;
-	}
-	return 0;
+	return cr_locks_check(src, err);
 }
 
 static int read_content(const struct cr_object_source *src,
@@ -114,10 +102,8 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 		   struct cr_error *err)
 {
 	static const char mark[] = " (deleted)";
-	const char *lock = strstr(src->fdinfo, " FLOCK ");
 	struct cr_file_id *id = &file->id;
 	size_t n, k = sizeof(mark) - 1;
-	char mode;
 	int ret;
 
 	ret = check(src, err);
@@ -137,11 +123,6 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 	id->size = (uint64_t)src->st.st_size;
 	id->mtime_sec = src->st.st_mtim.tv_sec;
 	id->mtime_nsec = (uint32_t)src->st.st_mtim.tv_nsec;
-	if (lock) {
-		mode = strstr(lock, " WRITE ") ? 'x' : 's';
-		if (cr_blob_set(&file->extra, &mode, 1))
-			return cr_error_set(err, -ENOMEM, "out of memory");
-	}
 	return id->deleted ? read_content(src, file, err) : 0;
 }
 
@@ -296,7 +277,7 @@ static off_t seek(struct cr_restore_context *ctx, const struct cr_file *file,
 static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		   struct cr_error *err)
 {
-	int fd, how;
+	int fd, ret;
 
 	fd = file->id.deleted ? open_unnamed(ctx, file, err)
 			      : open_named(ctx, file, err);
@@ -307,15 +288,10 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 			     (long long)file->offset, strerror(errno));
 		goto failed;
 	}
-	if (file->extra.len == 1) {
-		how = *(char *)file->extra.data == 'x' ? LOCK_EX : LOCK_SH;
-		if (flock(fd, how | LOCK_NB)) {
-			cr_error_set(err, -errno,
-				     "%s: its flock(2) lock cannot be taken "
-				     "again: %s",
-				     file->id.path, strerror(errno));
-			goto failed;
-		}
+	ret = cr_locks_take(fd, file, err);
+	if (ret) {
+		close(fd);
+		return ret;
 	}
 	return fd;
 failed:
@@ -329,5 +305,7 @@ const struct cr_object_ops cr_object_regular = {
 	.claims = claims,
 	.check = check,
 	.capture = capture,
+	.descriptor = cr_locks_capture,
 	.restore = restore,
+	.connect = cr_locks_connect,
 };

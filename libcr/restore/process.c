@@ -114,18 +114,24 @@ static int restore_owners(struct cr_restore_context *ctx, struct cr_stub *s,
 		const struct cr_file *f = &ctx->img->files[s->p->fds[i].file];
 		struct f_owner_ex owner = { f->owner_type, f->owner_pid };
 		int fd = ctx->file_fd[s->p->fds[i].file];
+		int64_t ret;
 
-		if (f->owner_type < 0 || !f->owner_pid)
-			continue;
-		if (fcntl(fd, F_SETOWN_EX, &owner) < 0 ||
-		    (f->owner_sig && fcntl(fd, F_SETSIG, f->owner_sig) < 0) ||
-		    ((f->flags & O_ASYNC) &&
-		     fcntl(fd, F_SETFL, (int)f->flags) < 0))
+		if ((f->owner_type >= 0 && f->owner_pid &&
+		     fcntl(fd, F_SETOWN_EX, &owner) < 0) ||
+		    (f->owner_sig && fcntl(fd, F_SETSIG, f->owner_sig) < 0))
 			return cr_error_set(err, -errno,
 					    "process %d: owner of descriptor "
 					    "%d: %s",
 					    s->pid, s->p->fds[i].fd,
 					    strerror(errno));
+		/* the signal tells the number in the process that asked */
+		ret = !(f->flags & O_ASYNC) ? 0 :
+			cr_stub_call(&s->tasks[0], "O_ASYNC", SYS_fcntl,
+				     (uint64_t[6]){ (uint64_t)s->p->fds[i].fd,
+						    F_SETFL, f->flags },
+				     err);
+		if (ret < 0)
+			return (int)ret;
 	}
 	return 0;
 }

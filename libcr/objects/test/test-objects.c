@@ -149,7 +149,8 @@ static struct cr_file save(int fd, enum cr_object_kind kind)
 	f.kind = ops->kind;
 	f.flags = cr_object_flags(src) & ~(uint32_t)O_CLOEXEC;
 	f.offset = cr_object_offset(src);
-	if (ops->capture(src, &f, &err))
+	if (ops->capture(src, &f, &err) ||
+	    (ops->descriptor && ops->descriptor(src, &f, &err)))
 		fail_msg("%s", err.text);
 	free(src);
 	return f;

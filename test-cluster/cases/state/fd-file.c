@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fd-file.c - regular files, directories, their locks and owners */
+#include <dirent.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "state.h"
+
+static int new_file(const char *name, int flags)
+{
+	int fd;
+
+	unlink(name);
+	fd = open(name, O_CREAT | flags, 0644);
+	CHECK(fd >= 0);
+	return fd;
+}
+
+/* Position and flags. */
+STATE(file_position)
+{
+	int fd = new_file("f", O_RDWR | O_CLOEXEC);
+	char buf[8] = { 0 };
+
+	CHECK(write(fd, "0123456789", 10) == 10 && lseek(fd, 3, 0) == 3);
+	checkpoint();
+	CHECK(read(fd, buf, 3) == 3 && !strcmp(buf, "345"));
+	CHECK((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR);
+	CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC);
+}
+
+/* Two descriptors of one description move together, others do not. */
+STATE(file_shared_position)
+{
+	int fd = new_file("f", O_RDWR), d, own;
+
+	CHECK(write(fd, "0123456789", 10) == 10);
+	d = dup(fd);
+	own = open("f", O_RDONLY);
+	CHECK(lseek(fd, 4, 0) == 4 && lseek(own, 7, 0) == 7);
+	checkpoint();
+	CHECK(same_description(fd, d) && !same_description(fd, own));
+	CHECK(lseek(fd, 1, SEEK_CUR) == 5);
+	CHECK(lseek(d, 0, SEEK_CUR) == 5 && lseek(own, 0, SEEK_CUR) == 7);
+}
+
+/* A file without a name keeps its content. */
+STATE(file_deleted)
+{
+	int fd = new_file("f", O_RDWR);
+	char buf[8] = { 0 };
+	struct stat st;
+
+	CHECK(write(fd, "secret", 6) == 6);
+	unlink("f");
+	checkpoint();
+	CHECK(pread(fd, buf, 6, 0) == 6 && !strcmp(buf, "secret"));
+	CHECK(!fstat(fd, &st) && st.st_nlink == 0);
+	CHECK(access("f", F_OK) == -1);
+}
+
+STATE(file_tmpfile)
+{
+	int fd = open(".", O_TMPFILE | O_RDWR, 0600);
+	char buf[8] = { 0 };
+
+	CHECK(fd >= 0 && write(fd, "temp", 4) == 4);
+	checkpoint();
+	CHECK(pread(fd, buf, 4, 0) == 4 && !strcmp(buf, "temp"));
+}
+
+/* O_APPEND: what was added later stays before what is added now. */
+STATE(file_append)
+{
+	int fd = new_file("log", O_WRONLY | O_APPEND);
+	struct stat st;
+	off_t size;
+
+	CHECK(write(fd, "before\n", 7) == 7);
+	checkpoint();
+	CHECK(fcntl(fd, F_GETFL) & O_APPEND);
+	CHECK(!fstat(fd, &st) && st.st_size >= 7);
+	size = st.st_size;
+	CHECK(write(fd, "after\n", 6) == 6);
+	CHECK(!fstat(fd, &st) && st.st_size == size + 6);
+}
+
+/* What a file got after the checkpoint is put aside: it will come again. */
+STATE(file_grown)
+{
+	int fd = new_file("data", O_WRONLY);
+	struct stat st;
+
+	CHECK(write(fd, "before\n", 7) == 7);
+	checkpoint();
+	CHECK(!fstat(fd, &st) && st.st_size == 7);
+	CHECK(write(fd, "after\n", 6) == 6);
+}
+
+/* It became shorter: what was read is not there any more. */
+FAILS(file_shorter, "is shorter than at the checkpoint")
+{
+	int fd = new_file("data", O_RDONLY);
+
+	CHECK(!truncate("data", 100));
+	checkpoint();
+	CHECK(!truncate("data", 50));
+	close(fd);
+}
+
+FAILS(file_gone, "No such file")
+{
+	int fd = new_file("data", O_RDONLY);
+
+	checkpoint();
+	CHECK(!unlink("data"));
+	close(fd);
+}
+
+/* flock(2), exclusive, held by a description that two processes share. */
+static int lock_fd;
+
+static void flock_child(void)
+{
+	await_checkpoint();
+}
+
+STATE(lock_flock)
+{
+	int other;
+	pid_t pid;
+
+	lock_fd = new_file("l", O_RDWR);
+	CHECK(!flock(lock_fd, LOCK_EX));
+	pid = child(flock_child);
+	other = open("l", O_RDWR);
+	checkpoint();
+	CHECK(flock(other, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK);
+	join(pid);
+	CHECK(!flock(lock_fd, LOCK_UN) && !flock(other, LOCK_EX | LOCK_NB));
+}
+
+STATE(lock_flock_shared)
+{
+	int a = new_file("l", O_RDWR), b = open("l", O_RDWR);
+	int c = open("l", O_RDWR);
+
+	CHECK(!flock(a, LOCK_SH) && !flock(b, LOCK_SH));
+	checkpoint();
+	CHECK(!flock(c, LOCK_SH | LOCK_NB));
+	CHECK(flock(c, LOCK_EX | LOCK_NB) == -1);
+	CHECK(!flock(a, LOCK_UN) && !flock(b, LOCK_UN));
+	CHECK(!flock(c, LOCK_EX | LOCK_NB));
+}
+
+static struct flock range(short type, off_t start, off_t len)
+{
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET,
+			       .l_start = start, .l_len = len };
+}
+
+/* Whose lock is in the way of one of ours, 0: nobody's. */
+static pid_t holder(int fd, short type, off_t start, off_t len)
+{
+	struct flock l = range(type, start, len);
+
+	CHECK(!fcntl(fd, F_GETLK, &l));
+	return l.l_type == F_UNLCK ? 0 : l.l_pid;
+}
+
+/* fcntl(2) locks of two processes, on parts of the file. */
+static pid_t lock_parent;
+
+static void posix_child(void)
+{
+	struct flock mine = range(F_RDLCK, 100, 0);
+
+	CHECK(!fcntl(lock_fd, F_SETLK, &mine));
+	close(open("child.ready", O_CREAT | O_WRONLY, 0666));
+	await_checkpoint();
+	CHECK(holder(lock_fd, F_RDLCK, 0, 10) == lock_parent);
+	CHECK(holder(lock_fd, F_WRLCK, 50, 10) == 0);
+	close(open("child.saw", O_CREAT | O_WRONLY, 0666));
+	while (access("parent.saw", F_OK))
+		usleep(2000);
+}
+
+STATE(lock_posix)
+{
+	struct flock mine = range(F_WRLCK, 0, 10);
+	pid_t pid;
+
+	unlink("child.ready");
+	lock_parent = getpid();
+	lock_fd = new_file("l", O_RDWR);
+	CHECK(!fcntl(lock_fd, F_SETLK, &mine));
+	pid = child(posix_child);
+	while (access("child.ready", F_OK))
+		usleep(2000);
+	unlink("parent.saw");
+	checkpoint();
+	CHECK(holder(lock_fd, F_WRLCK, 200, 1) == pid);
+	CHECK(holder(lock_fd, F_RDLCK, 200, 1) == 0);
+	while (access("child.saw", F_OK))
+		usleep(2000);
+	close(open("parent.saw", O_CREAT | O_WRONLY, 0666));
+	join(pid);
+	unlink("child.saw");
+	unlink("parent.saw");
+}
+
+/* Somebody waits in F_SETLKW: it goes on waiting, and gets the lock. */
+static void waiting_child(void)
+{
+	struct flock mine = range(F_WRLCK, 0, 0);
+
+	CHECK(!fcntl(lock_fd, F_SETLKW, &mine));
+}
+
+STATE(lock_posix_waiting)
+{
+	struct flock mine = range(F_WRLCK, 0, 0);
+	pid_t pid;
+
+	lock_fd = new_file("l", O_RDWR);
+	CHECK(!fcntl(lock_fd, F_SETLK, &mine));
+	pid = child(waiting_child);
+	checkpoint();
+	CHECK(waitpid(pid, NULL, WNOHANG) == 0);
+	mine.l_type = F_UNLCK;
+	CHECK(!fcntl(lock_fd, F_SETLK, &mine));
+	join(pid);
+}
+
+/* Locks of an open file description. */
+STATE(lock_ofd)
+{
+	int a = new_file("l", O_RDWR), b = open("l", O_RDWR);
+	struct flock l = range(F_WRLCK, 10, 5);
+
+	CHECK(!fcntl(a, F_OFD_SETLK, &l));
+	l = range(F_RDLCK, 100, 5);
+	CHECK(!fcntl(a, F_OFD_SETLK, &l));
+	checkpoint();
+	l = range(F_RDLCK, 12, 1);
+	CHECK(fcntl(b, F_OFD_SETLK, &l) == -1 && errno == EAGAIN);
+	l = range(F_RDLCK, 15, 1);
+	CHECK(!fcntl(b, F_OFD_SETLK, &l));
+	l = range(F_WRLCK, 104, 1);
+	CHECK(fcntl(b, F_OFD_SETLK, &l) == -1);
+	l = range(F_RDLCK, 104, 1);
+	CHECK(!fcntl(b, F_OFD_SETLK, &l));
+}
+
+/* The lock was taken by somebody else meanwhile. */
+FAILS(lock_taken, "lock cannot be taken again")
+{
+	int fd = new_file("l", O_RDWR), other = open("l", O_RDWR);
+
+	CHECK(!flock(fd, LOCK_EX));
+	checkpoint();
+	CHECK(!flock(fd, LOCK_UN) && !flock(other, LOCK_EX));
+	if (fork() == 0) {
+		int i;
+
+		setsid();
+		CHECK(!close(fd));
+		i = open("/proc/self/comm", O_WRONLY);
+		CHECK(write(i, "other", 5) == 5);
+		for (i = 0; i < 30000 && !access("l", F_OK); i++)
+			usleep(2000);
+		_exit(0);
+	}
+	while (!access("none", F_OK))
+		;
+}
+
+REFUSED(lock_lease, "has a lease")
+{
+	int fd = new_file("l", O_RDONLY);
+
+	CHECK(!fcntl(fd, F_SETLEASE, F_RDLCK));
+	checkpoint();
+	CHECK(fcntl(fd, F_GETLEASE) == F_RDLCK);
+}
+
+/* A directory in the middle of being read. */
+STATE(directory_position)
+{
+	char seen[100] = { 0 };
+	struct dirent *e;
+	int i, n = 0;
+	DIR *d;
+
+	mkdir("d", 0755);
+	for (i = 0; i < 100; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "d/%d", i);
+		close(open(name, O_CREAT | O_WRONLY, 0644));
+	}
+	d = opendir("d");
+	while (n < 30 && (e = readdir(d)))
+		if (e->d_name[0] != '.') {
+			seen[atoi(e->d_name)]++;
+			n++;
+		}
+	checkpoint();
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.') {
+			seen[atoi(e->d_name)]++;
+			n++;
+		}
+	CHECK(n == 100);
+	for (i = 0; i < 100; i++)
+		CHECK(seen[i] == 1);
+}
+
+/* The same with the kernel's own position: nothing of it is buffered. */
+STATE(directory_kernel_position)
+{
+	char buf[256];
+	long n, total = 0, fd, i;
+
+	mkdir("d", 0755);
+	for (i = 0; i < 50; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "d/%ld", i);
+		close(open(name, O_CREAT | O_WRONLY, 0644));
+	}
+	fd = open("d", O_RDONLY | O_DIRECTORY);
+	for (i = 0; i < 2; i++) {
+		n = syscall(SYS_getdents64, fd, buf, sizeof(buf));
+		for (long at = 0; at < n; total++)
+			at += *(unsigned short *)(buf + at + 16);
+	}
+	checkpoint();
+	while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
+		for (long at = 0; at < n; total++)
+			at += *(unsigned short *)(buf + at + 16);
+	CHECK(total == 52);
+}
+
+/* O_PATH: a place and nothing more. */
+STATE(path_only)
+{
+	int fd = new_file("f", O_WRONLY), p, d;
+	struct stat st;
+	char c;
+
+	CHECK(write(fd, "x", 1) == 1);
+	p = open("f", O_PATH);
+	d = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	checkpoint();
+	CHECK(read(p, &c, 1) == -1 && errno == EBADF);
+	CHECK(!fstat(p, &st) && st.st_size == 1);
+	CHECK(!fstatat(d, "f", &st, 0) && st.st_size == 1);
+	CHECK(fcntl(p, F_GETFL) & O_PATH && fcntl(d, F_GETFD) == FD_CLOEXEC);
+}
+
+/* Who is told by which signal: F_SETOWN, F_SETSIG, O_ASYNC. */
+static volatile sig_atomic_t told;
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+	told = info->si_fd + 1;
+}
+
+STATE(owner_signal)
+{
+	struct sigaction sa = { .sa_sigaction = on_signal,
+				.sa_flags = SA_SIGINFO };
+	struct f_owner_ex owner;
+	int s[2], i;
+
+	sigaction(SIGRTMIN + 2, &sa, NULL);
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	CHECK(!fcntl(s[0], F_SETOWN, getpid()));
+	CHECK(!fcntl(s[0], F_SETSIG, SIGRTMIN + 2));
+	CHECK(!fcntl(s[0], F_SETFL, O_ASYNC | O_NONBLOCK));
+	checkpoint();
+	CHECK(fcntl(s[0], F_GETFL) == (O_RDWR | O_ASYNC | O_NONBLOCK));
+	CHECK(fcntl(s[0], F_GETOWN) == getpid());
+	CHECK(fcntl(s[0], F_GETSIG) == SIGRTMIN + 2);
+	CHECK(write(s[1], "x", 1) == 1);
+	for (i = 0; i < 5000 && !told; i++)
+		usleep(1000);
+	CHECK(told == s[0] + 1);
+	owner = (struct f_owner_ex){ F_OWNER_TID, getpid() };
+	CHECK(!fcntl(s[0], F_SETOWN_EX, &owner));
+}
+
+/* A group is told; the signal is kept without an owner, too. */
+STATE(owner_group)
+{
+	int p[2];
+
+	CHECK(!pipe(p));
+	CHECK(!fcntl(p[0], F_SETOWN, -getpgrp()));
+	CHECK(!fcntl(p[1], F_SETSIG, SIGUSR2));
+	checkpoint();
+	CHECK(fcntl(p[0], F_GETOWN) == -getpgrp());
+	CHECK(fcntl(p[1], F_GETSIG) == SIGUSR2 && !fcntl(p[1], F_GETOWN));
+}
+
+REFUSED(owner_outside, "sends its signals (F_SETOWN) to process")
+{
+	int p[2];
+
+	CHECK(!pipe(p));
+	CHECK(!fcntl(p[0], F_SETOWN, getppid()));
+	checkpoint();
+}
