@@ -27,7 +27,7 @@ lammps_end() {
 lammps_save_and_move() {
 	local at=$(($(lammps_step) + 20 + RANDOM % 400)) saved
 	wait_for "lammps_further $at" 60
-	slurm_try_mpi create "$JOB"
+	slurm_try create "$JOB"
 	saved=$(lammps_step)
 	wait_for "lammps_further $((saved + 40))" 60
 	as_alice timeout 30 scontrol requeue "$JOB"
