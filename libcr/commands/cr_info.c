@@ -23,7 +23,7 @@ enum part {
 
 struct options {
 	unsigned int parts;
-	bool verify, json;
+	bool verify, json, system;
 	int32_t pid;
 };
 
@@ -41,6 +41,7 @@ static const char help[] =
 	"      --json         everything, as JSON\n"
 	"\n"
 	"      --verify       check the digests of all pages\n"
+	"      --system       not of a file: what this machine offers\n"
 	"      --help         this text\n"
 	"      --version      the version\n"
 	"\n"
@@ -178,7 +179,7 @@ static int32_t parse_pid(const char *text)
 
 static void parse(int argc, char **argv, struct options *opt)
 {
-	enum { OPT_JSON = 256, OPT_VERIFY, OPT_HELP, OPT_VERSION };
+	enum { OPT_JSON = 256, OPT_VERIFY, OPT_SYSTEM, OPT_HELP, OPT_VERSION };
 	static const struct option options[] = {
 		{ "tree", no_argument, NULL, 't' },
 		{ "memory", no_argument, NULL, 'm' },
@@ -188,6 +189,7 @@ static void parse(int argc, char **argv, struct options *opt)
 		{ "pid", required_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "verify", no_argument, NULL, OPT_VERIFY },
+		{ "system", no_argument, NULL, OPT_SYSTEM },
 		{ "help", no_argument, NULL, OPT_HELP },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ NULL, 0, NULL, 0 },
@@ -220,6 +222,9 @@ static void parse(int argc, char **argv, struct options *opt)
 		case OPT_VERIFY:
 			opt->verify = true;
 			break;
+		case OPT_SYSTEM:
+			opt->system = true;
+			break;
 		case OPT_HELP:
 			fputs(help, stdout);
 			exit(0);
@@ -241,7 +246,9 @@ int main(int argc, char **argv)
 
 	setlocale(LC_ALL, "");
 	parse(argc, argv, &opt);
-	if (optind == argc) {
+	if (opt.system)
+		info_print_system(opt.json);
+	if (optind == argc && !opt.system) {
 		fputs("cr_info: which file?\nTry 'cr_info --help'.\n", stderr);
 		return 2;
 	}

@@ -68,6 +68,8 @@ void info_print_memory(const struct info *in);
 void info_print_files(const struct info *in);
 void info_print_threads(const struct info *in);
 void info_print_json(const struct info *in);
+/* cr_info_system.c: not of a file, but of this machine */
+void info_print_system(bool json);
 /* Bytes of pages in the file within [start, end) of a space. */
 uint64_t info_stored_in(const struct info *in, uint32_t space, uint64_t start,
 			uint64_t end);

@@ -226,7 +226,7 @@ int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 			ret = follow(st, &attempt);
 		/* an id was taken a moment after it had been free */
 		if (ret == -EEXIST && opt->pids == CR_PIDS_AUTO &&
-		    !ctx->own_namespace) {
+		    opt->engine != CR_ENGINE_MODULE && !ctx->own_namespace) {
 			ctx->own_namespace = true;
 			continue;
 		}

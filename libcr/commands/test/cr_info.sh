@@ -36,6 +36,11 @@ says() {
 	done
 }
 
+wants 0 --system
+says out "module" "exact pids" "namespaces" "tracing"
+wants 0 --system --json
+says out '"available"' '"exact pids"'
+
 for codec in none lz4 zstd; do
 	"$top/make_sample_image" $codec $codec
 	wants 0 --verify $codec
