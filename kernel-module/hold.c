@@ -116,7 +116,7 @@ static void hide_wakeup(struct pt_regs *regs)
 
 static void arrive(struct cr_thread *t, enum cr_thread_phase phase)
 {
-	/* pairs with the acquire in stop.c: the record is complete */
+	/* pairs with the acquire in phase_of(): the record is complete */
 	smp_store_release(&t->phase, phase);
 	atomic_inc(&t->hold->arrived);
 	wake_up(&t->hold->arrivals);

@@ -33,6 +33,12 @@ void cr_stop_thaw(struct cr_target *t)
 	t->hold = NULL;
 }
 
+static enum cr_thread_phase phase_of(const struct cr_thread *t)
+{
+	/* pairs with the release in hold.c: the record is complete then */
+	return smp_load_acquire(&t->phase);
+}
+
 static struct cr_thread *find_thread(struct cr_hold *h,
 				     const struct task_struct *task)
 {
@@ -130,7 +136,7 @@ static int name_late(struct cr_hold *h, struct cr_ioc_stop *arg)
 	unsigned int why;
 
 	list_for_each_entry(t, &h->threads, node) {
-		if (smp_load_acquire(&t->phase) != CR_THREAD_ASKED)
+		if (phase_of(t) != CR_THREAD_ASKED)
 			continue;
 		why = why_not(t->task);
 		if (!why && waits_for_vfork(t->task))
@@ -166,7 +172,7 @@ static int count_held(struct cr_hold *h, struct cr_ioc_stop *arg)
 	int ret = 0;
 
 	list_for_each_entry(t, &h->threads, node) {
-		switch (smp_load_acquire(&t->phase)) {
+		switch (phase_of(t)) {
 		case CR_THREAD_HELD:
 			arg->n_threads++;
 			break;
@@ -267,7 +273,7 @@ int cr_stop_threads(struct cr_session *s, struct cr_ioc_threads *arg)
 	if (!target)
 		return -ESRCH;
 	list_for_each_entry(t, &target->hold->threads, node) {
-		if (smp_load_acquire(&t->phase) != CR_THREAD_HELD)
+		if (phase_of(t) != CR_THREAD_HELD)
 			continue;
 		if (arg->n < arg->max &&
 		    put_user(task_pid_vnr(t->task), &tids[arg->n]))
@@ -316,7 +322,7 @@ int cr_stop_read(struct cr_session *s, struct cr_ioc_read *arg)
 	if (!target)
 		return -ESRCH;
 	list_for_each_entry(t, &target->hold->threads, node)
-		if (smp_load_acquire(&t->phase) == CR_THREAD_HELD &&
+		if (phase_of(t) == CR_THREAD_HELD &&
 		    task_pid_vnr(t->task) == arg->tid)
 			return read_thread(t, arg);
 	return -ESRCH;

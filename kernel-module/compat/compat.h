@@ -13,7 +13,7 @@
 
 /* 5.14 gave the direction of an iterator a name. */
 #ifndef ITER_SOURCE
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#if KERNEL_VERSION(5, 14, 0) > LINUX_VERSION_CODE
 #define ITER_SOURCE WRITE
 #endif
 #endif
@@ -21,7 +21,7 @@
 /* 5.14 renamed it, to find all users. */
 static inline bool cr_compat_uninterruptible(struct task_struct *task)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#if KERNEL_VERSION(5, 14, 0) > LINUX_VERSION_CODE
 	return READ_ONCE(task->state) & TASK_UNINTERRUPTIBLE;
 #else
 	return READ_ONCE(task->__state) & TASK_UNINTERRUPTIBLE;
@@ -33,7 +33,7 @@ static inline long cr_compat_get_pages(struct mm_struct *mm,
 				       unsigned long addr, unsigned long n,
 				       unsigned int flags, struct page **pages)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#if KERNEL_VERSION(6, 5, 0) > LINUX_VERSION_CODE
 	return get_user_pages_remote(mm, addr, n, flags, pages, NULL, NULL);
 #else
 	return get_user_pages_remote(mm, addr, n, flags, pages, NULL);
@@ -46,10 +46,10 @@ static inline ssize_t cr_compat_write_iter(struct file *file,
 {
 	ssize_t ret;
 
-	if (LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0))
+	if (KERNEL_VERSION(6, 8, 0) > LINUX_VERSION_CODE)
 		file_start_write(file);
 	ret = vfs_iter_write(file, iter, pos, 0);
-	if (LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0))
+	if (KERNEL_VERSION(6, 8, 0) > LINUX_VERSION_CODE)
 		file_end_write(file);
 	return ret;
 }
@@ -58,7 +58,7 @@ static inline ssize_t cr_compat_write_iter(struct file *file,
 static inline struct file *cr_compat_open_below(struct vfsmount *mnt,
 						const char *name, int flags)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
+#if KERNEL_VERSION(5, 12, 0) > LINUX_VERSION_CODE
 	return file_open_root(mnt->mnt_root, mnt, name, flags, 0);
 #else
 	struct path root = { .mnt = mnt, .dentry = mnt->mnt_root };

@@ -74,14 +74,27 @@ void become(uid_t uid)
 
 pid_t start_as(uid_t uid, void (*fn)(void *), void *arg)
 {
+	int fds[2];
 	pid_t pid;
+	char c;
 
 	fflush(stdout);
+	if (pipe(fds))
+		_exit(99);
 	pid = fork();
-	if (pid)
+	if (pid) {
+		close(fds[1]);
+		if (read(fds[0], &c, 1) != 1)
+			expect(false, "process %d does not start", pid);
+		close(fds[0]);
 		return pid;
+	}
+	close(fds[0]);
 	become(uid);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (write(fds[1], "", 1) != 1)
+		_exit(98);
+	close(fds[1]);
 	fn(arg);
 	_exit(0);
 }

@@ -31,7 +31,7 @@ int attach(int dev, pid_t pid);
 int dev_open(void);
 /* Becomes an ordinary user without any right. */
 void become(uid_t uid);
-/* A child that runs fn as uid; it does not return and dies with us. */
+/* A child that is uid by now and runs fn; it dies with us. */
 pid_t start_as(uid_t uid, void (*fn)(void *), void *arg);
 /* A child that runs fn as uid and whose failures are ours. */
 void run_as(uid_t uid, void (*fn)(void *), void *arg);
