@@ -17,10 +17,9 @@ static void remember(struct cr_mpi_request *v, const void *buf, int count,
 			 peer == MPI_ANY_SOURCE;
 }
 
-#define SEND_INIT(Name, send_mode)                                          \
-	int MPI_##Name(const void *buf, int count, MPI_Datatype type,       \
-		       int dest, int tag, MPI_Comm comm,                    \
-		       MPI_Request *request)                                \
+#define INIT(Name, buffer, kind, send_mode)                                 \
+	int MPI_##Name(buffer buf, int count, MPI_Datatype type, int peer,  \
+		       int tag, MPI_Comm comm, MPI_Request *request)        \
 	{                                                                   \
 		struct cr_mpi_request *v;                                   \
 		MPI_Datatype lt;                                            \
@@ -31,53 +30,27 @@ static void remember(struct cr_mpi_request *v, const void *buf, int count,
 		cr_mpi_enter(CR_MPI_CLASS_LOCAL);                           \
 		lt = cr_mpi_lower_type(type);                               \
 		lc = cr_mpi_lower_comm(comm);                               \
-		r = CR_LOWER(cr_mpi_low.Name(buf, count, lt, dest, tag, lc, \
+		r = CR_LOWER(cr_mpi_low.Name(buf, count, lt, peer, tag, lc, \
 					     &lr));                         \
 		if (r == MPI_SUCCESS) {                                     \
-			v = cr_mpi_request_new(CR_MPI_REQ_SEND_INIT);       \
+			v = cr_mpi_request_new(kind);                       \
 			v->mode = send_mode;                                \
 			v->o.head.lower = lr;                               \
-			remember(v, buf, count, type, dest, tag, comm);     \
+			remember(v, buf, count, type, peer, tag, comm);     \
 			*request = (MPI_Request)v;                          \
 		}                                                           \
 		cr_mpi_leave();                                             \
 		return r;                                                   \
 	}                                                                   \
-	int PMPI_##Name(const void *buf, int count, MPI_Datatype type,      \
-			int dest, int tag, MPI_Comm comm,                   \
-			MPI_Request *request)                               \
+	int PMPI_##Name(buffer buf, int count, MPI_Datatype type, int peer, \
+			int tag, MPI_Comm comm, MPI_Request *request)       \
 		__attribute__((alias("MPI_" #Name)))
 
-SEND_INIT(Send_init, CR_MPI_STANDARD);
-SEND_INIT(Bsend_init, CR_MPI_BUFFERED);
-SEND_INIT(Ssend_init, CR_MPI_SYNCHRONOUS);
-SEND_INIT(Rsend_init, CR_MPI_READY);
-
-int MPI_Recv_init(void *buf, int count, MPI_Datatype type, int source, int tag,
-		  MPI_Comm comm, MPI_Request *request)
-{
-	struct cr_mpi_request *v;
-	MPI_Datatype lt;
-	MPI_Comm lc;
-	MPI_Request lr = NULL;
-	int r;
-
-	cr_mpi_enter(CR_MPI_CLASS_LOCAL);
-	lt = cr_mpi_lower_type(type);
-	lc = cr_mpi_lower_comm(comm);
-	r = CR_LOWER(cr_mpi_low.Recv_init(buf, count, lt, source, tag, lc,
-					  &lr));
-	if (r == MPI_SUCCESS) {
-		v = cr_mpi_request_new(CR_MPI_REQ_RECV_INIT);
-		v->o.head.lower = lr;
-		remember(v, buf, count, type, source, tag, comm);
-		*request = (MPI_Request)v;
-	}
-	cr_mpi_leave();
-	return r;
-}
-CR_MPI_ALIAS(Recv_init, (void *buf, int count, MPI_Datatype type, int source,
-			 int tag, MPI_Comm comm, MPI_Request *request));
+INIT(Send_init, const void *, CR_MPI_REQ_SEND_INIT, CR_MPI_STANDARD);
+INIT(Bsend_init, const void *, CR_MPI_REQ_SEND_INIT, CR_MPI_BUFFERED);
+INIT(Ssend_init, const void *, CR_MPI_REQ_SEND_INIT, CR_MPI_SYNCHRONOUS);
+INIT(Rsend_init, const void *, CR_MPI_REQ_SEND_INIT, CR_MPI_READY);
+INIT(Recv_init, void *, CR_MPI_REQ_RECV_INIT, CR_MPI_STANDARD);
 
 int MPI_Start(MPI_Request *request)
 {

@@ -174,8 +174,10 @@ CR_MPI_ALIAS(Type_commit, (MPI_Datatype *type));
 /* The record of a freed datatype stays while something is made of it. */
 static int uses_type(struct cr_mpi_request *v, void *type)
 {
-	return cr_mpi_receives(v) && v->datatype == type && !v->done &&
-	       (v->active || cr_mpi_persistent(v));
+	if (cr_mpi_persistent(v))
+		return v->datatype == type;
+	return cr_mpi_receives(v) && v->datatype == type && v->active &&
+	       !v->done;
 }
 
 int MPI_Type_free(MPI_Datatype *type)

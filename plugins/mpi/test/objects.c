@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * objects.c - objects made once and used for ever: topologies,
- * intercommunicators, error handlers, the buffer of buffered sends
+ * intercommunicators, error handlers, the buffer of buffered sends, persistent
+ * requests
  *
  *	objects STOP
  *
@@ -276,6 +277,38 @@ static void bsend_use(void)
 	}
 }
 
+/* ---- persistent requests, whose datatype the program has freed ---- */
+
+static int columns[2][8 * 8];
+static MPI_Request persistent[2];
+
+static void persistent_make(void)
+{
+	MPI_Datatype out, in;
+
+	MPI_Type_vector(8, 1, 8, MPI_INT, &out);
+	MPI_Type_commit(&out);
+	MPI_Type_vector(8, 1, 8, MPI_INT, &in);
+	MPI_Type_commit(&in);
+	MPI_Send_init(columns[0], 1, out, after(1), 6, torus, &persistent[0]);
+	MPI_Recv_init(columns[1], 1, in, before(1), 6, torus, &persistent[1]);
+	MPI_Type_free(&out);
+	MPI_Type_free(&in);
+}
+
+static void persistent_use(void)
+{
+	for (int i = 0; i < 64; i++) {
+		columns[0][i] = rank * 1000 + step + i;
+		columns[1][i] = -1;
+	}
+	MPI_Startall(2, persistent);
+	MPI_Waitall(2, persistent, MPI_STATUSES_IGNORE);
+	for (int i = 0; i < 64; i++)
+		MUST(columns[1][i] ==
+		     (i % 8 ? -1 : before(1) * 1000 + step + i));
+}
+
 /* ---- communicators made while some are late: a cut comes in between ---- */
 
 static void late_use(void)
@@ -312,6 +345,7 @@ int main(int argc, char **argv)
 	cart_make();
 	inter_make();
 	errors_make();
+	persistent_make();
 	while (!stop) {
 		graph_use();
 		dist_use();
@@ -319,6 +353,7 @@ int main(int argc, char **argv)
 		inter_use();
 		errors_use();
 		bsend_use();
+		persistent_use();
 		step++;
 		if (step % 50)
 			continue;
