@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
@@ -413,16 +414,31 @@ static int late(struct cr_capture *c, struct cr_error *err)
 	return ret;
 }
 
+/* Every thread that we trace: who kills it has to collect it, too. */
+static pid_t *list_tasks(struct cr_capture *c, size_t *n)
+{
+	size_t i, k;
+	pid_t *tids;
+
+	for (i = *n = 0; i < c->n_procs; i++)
+		*n += c->procs[i]->n_threads;
+	tids = malloc((*n + 1) * sizeof(*tids));
+	for (i = *n = 0; tids && i < c->n_procs; i++)
+		for (k = 0; k < c->procs[i]->n_threads; k++)
+			tids[(*n)++] = c->procs[i]->threads[k]->task.tid;
+	return tids;
+}
+
 /*
  * Who is told that the checkpoint is done may start the processes anew at
  * once: their ids must be free by then, but for parents that do not collect.
  */
-static void wait_killed(struct cr_capture *c)
+static void wait_killed(struct cr_capture *c, pid_t *tids, size_t n)
 {
 	struct cr_procfs_stat st;
 	struct timespec t0;
 	struct cap_proc *p;
-	size_t i;
+	size_t i, k;
 
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	for (i = 0; i < c->n_procs; i++) {
@@ -430,22 +446,31 @@ static void wait_killed(struct cr_capture *c)
 		while (cap_live(p) && cap_since(&t0) < KILL_WAIT_S &&
 		       !cr_procfs_stat(p->pid, &st) &&
 		       st.start_time == p->stat.start_time &&
-		       (st.state != 'Z' || cap_scope_find(c, p->ppid)))
+		       (st.state != 'Z' || cap_scope_find(c, p->ppid))) {
+			for (k = 0; tids && k < n; k++)
+				waitpid(tids[k], NULL, WNOHANG | __WALL);
 			usleep(500);
+		}
 	}
 }
 
 int cr_capture_resume(struct cr_capture *c, struct cr_error *err)
 {
-	size_t i;
+	pid_t *tids = NULL;
+	size_t i, n = 0;
 	int signal, ret = 0;
 
 	if (c->stopped) {
 		signal = c->snapshotted ? c->opt.afterwards : 0;
+		if (signal == SIGKILL)
+			cap_forget_connections(c);
+		if (signal == SIGKILL)
+			tids = list_tasks(c, &n);
 		ret = cap_release(c, signal, err);
 		c->stats.stop_s = cap_since(&c->stop_begin);
 		if (signal == SIGKILL)
-			wait_killed(c);
+			wait_killed(c, tids, n);
+		free(tids);
 	}
 	for (i = 0; i < c->n_rendezvous; i++)
 		if (cr_rendezvous_state(c->rendezvous[i]) ==

@@ -376,3 +376,21 @@ int cap_check_files(struct cr_capture *c, struct cr_error *err)
 {
 	return run(c, check_fd, err);
 }
+
+static int forget_connection(struct work *w, struct cap_proc *p,
+			     struct cr_error *err)
+{
+	cr_object_forget_connection(w->src);
+	return 0;
+}
+
+void cap_forget_connections(struct cr_capture *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->img->n_files; i++)
+		if (c->img->files[i].kind == CR_OBJ_INET)
+			break;
+	if (i < c->img->n_files)
+		run(c, forget_connection, NULL);
+}

@@ -181,6 +181,8 @@ int cap_read_process_late(struct cr_capture *c, struct cap_proc *p,
 /* files.c */
 int cap_read_files(struct cr_capture *c, struct cr_error *err);
 int cap_check_files(struct cr_capture *c, struct cr_error *err);
+/* They are about to be killed, see objects/object.h. */
+void cap_forget_connections(struct cr_capture *c);
 /* check.c: one obstacle */
 void cap_report(struct cr_capture *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -49,7 +49,7 @@ static bool needs_path(const struct cr_file *file)
 static int check_file(const struct cr_file *file, size_t i,
 		      struct cr_error *err)
 {
-	if (file->kind < CR_OBJ_REGULAR || file->kind > CR_OBJ_FIFO)
+	if (file->kind < CR_OBJ_REGULAR || file->kind >= CR_OBJ_KINDS)
 		return cr_error_set(err, -EINVAL,
 				    "open file %zu: kind %u is unknown", i,
 				    file->kind);

@@ -64,6 +64,8 @@ enum cr_object_kind {
 	CR_OBJ_MEMFD,
 	CR_OBJ_UNIX, /* unix sockets whose peers are inside the tree */
 	CR_OBJ_FIFO,
+	CR_OBJ_INET, /* TCP and UDP sockets */
+	CR_OBJ_KINDS, /* not a kind: behind the last one */
 };
 
 /* One open file description; descriptors refer to it by index. */

@@ -12,6 +12,7 @@ static const struct cr_object_ops *const kinds[] = {
 	&cr_object_pipe,    &cr_object_stdio,	&cr_object_eventfd,
 	&cr_object_signalfd, &cr_object_timerfd, &cr_object_epoll,
 	&cr_object_unix, &cr_object_fifo, &cr_object_memfd,
+	&cr_object_inet,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -79,6 +79,9 @@ int cr_object_tree_stdio(const struct cr_object_tree *tree,
 int cr_object_tree_terminal(const struct cr_object_tree *tree);
 /* Is a socket with this inode number open somewhere in the tree? */
 bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino);
+/* A descriptor of the i-th open thing of this type (S_IFMT); false: no more. */
+bool cr_object_tree_place(const struct cr_object_tree *tree, mode_t type,
+			  size_t i, pid_t *pid, int *fd);
 /* The inode of the i-th socket; false behind the last one. */
 bool cr_object_tree_socket(const struct cr_object_tree *tree, size_t i,
 			   uint64_t *ino);
@@ -160,6 +163,12 @@ struct cr_object_ops {
 	int (*start)(struct cr_restore_context *ctx,
 		     const struct cr_file *file, int fd, struct cr_error *err);
 };
+
+/*
+ * The process is about to be killed: the addresses of its TCP connections
+ * are to be free for a restart at once.
+ */
+void cr_object_forget_connection(const struct cr_object_source *src);
 
 /* The kind that claims src; NULL and a reason in err if there is none. */
 const struct cr_object_ops *cr_object_find(const struct cr_object_source *src,

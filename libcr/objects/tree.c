@@ -12,6 +12,7 @@ struct entry {
 	ino_t ino;
 	dev_t rdev; /* character devices: the same terminal, by any name */
 	mode_t type;
+	pid_t pid;
 	int fd, access;
 	bool packets;
 };
@@ -40,6 +41,7 @@ static struct entry entry_of(const struct cr_object_source *src)
 		.ino = src->st.st_ino,
 		.rdev = src->st.st_rdev,
 		.type = src->st.st_mode & S_IFMT,
+		.pid = src->pid,
 		.fd = src->fd,
 		.access = (int)(cr_object_flags(src) & O_ACCMODE),
 		.packets = cr_object_flags(src) & O_DIRECT,
@@ -147,6 +149,18 @@ bool cr_object_tree_socket(const struct cr_object_tree *tree, size_t i,
 	for (size_t k = 0; tree && k < tree->n; k++)
 		if (tree->entries[k].type == S_IFSOCK && !i--) {
 			*ino = tree->entries[k].ino;
+			return true;
+		}
+	return false;
+}
+
+bool cr_object_tree_place(const struct cr_object_tree *tree, mode_t type,
+			  size_t i, pid_t *pid, int *fd)
+{
+	for (size_t k = 0; tree && k < tree->n; k++)
+		if (tree->entries[k].type == type && !i--) {
+			*pid = tree->entries[k].pid;
+			*fd = tree->entries[k].fd;
 			return true;
 		}
 	return false;

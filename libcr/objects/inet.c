@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * inet.c - TCP and UDP sockets: listening, connected inside the tree
+ *
+ * What TCP still has on its way inside the tree arrives while everything
+ * stands still; it is then kept as what the receiver has to read.
+ */
+#include "objects/inet.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "objects/kinds.h"
+#include "objects/record.h"
+
+#define ARRIVE_MS 500	 /* the kernel waits 40 ms to confirm what came */
+#define DATAGRAM_MAX 65536
+
+void cr_inet_record(struct cr_pack *p, void *state)
+{
+	struct cr_inet_state *s = state;
+
+	cr_pack_u32(p, &s->domain);
+	cr_pack_u32(p, &s->type);
+	cr_pack_u32(p, &s->role);
+	cr_pack_blob(p, &s->name);
+	cr_pack_blob(p, &s->peer);
+	cr_pack_u32(p, &s->backlog);
+	cr_pack_u32(p, &s->shutdown);
+	CR_PACK_ARRAY(p, s->message, s->n_messages, 16);
+	for (size_t i = 0; i < s->n_messages && !p->status; i++) {
+		cr_pack_blob(p, &s->message[i].from);
+		cr_pack_blob(p, &s->message[i].data);
+	}
+	cr_sockopts_record(p, &s->opts);
+}
+
+void cr_inet_free(struct cr_inet_state *s)
+{
+	for (size_t i = 0; s->message && i < s->n_messages; i++) {
+		free(s->message[i].from.data);
+		free(s->message[i].data.data);
+	}
+	free(s->message);
+	free(s->name.data);
+	free(s->peer.data);
+	cr_sockopts_free(&s->opts);
+	memset(s, 0, sizeof(*s));
+}
+
+static bool claims(const struct cr_object_source *src)
+{
+	int domain, type, fd, proto;
+
+	if (cr_socket_kind(src, &domain, &type) ||
+	    (domain != AF_INET && domain != AF_INET6))
+		return false;
+	fd = cr_object_dup(src, NULL);
+	if (fd < 0)
+		return false;
+	proto = cr_socket_int(fd, SOL_SOCKET, SO_PROTOCOL);
+	cr_object_undup(src, fd);
+	return (type == SOCK_STREAM && proto == IPPROTO_TCP) ||
+	       (type == SOCK_DGRAM && proto == IPPROTO_UDP);
+}
+
+static int refuse(const struct cr_object_source *src,
+		  const struct cr_inet_state *s, const char *what,
+		  const char *todo, struct cr_error *err)
+{
+	return cr_error_set(err, -ENOTSUP,
+			    "%s is a %s socket (%s) %s, which cannot be "
+			    "saved; %s",
+			    cr_object_label(src),
+			    s->type == SOCK_STREAM ? "TCP" : "UDP",
+			    cr_inet_text(s->peer.len ? &s->peer : &s->name),
+			    what, todo);
+}
+
+static int read_names(int fd, struct cr_inet_state *s)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len))
+		return -errno;
+	if (cr_blob_set(&s->name, &a, len))
+		return -ENOMEM;
+	len = sizeof(a);
+	if (!getpeername(fd, (struct sockaddr *)&a, &len) &&
+	    cr_blob_set(&s->peer, &a, len))
+		return -ENOMEM;
+	return 0;
+}
+
+/* A duplicate of the socket of the tree at the other end, or -ENOENT. */
+static int find_peer(const struct cr_object_source *src,
+		     const struct cr_inet_state *s)
+{
+	struct cr_object_source other = { .local = -1 };
+	struct cr_inet_state o;
+	int fd;
+
+	for (size_t i = 0;
+	     cr_object_tree_place(src->tree, S_IFSOCK, i, &other.pid,
+				  &other.fd);
+	     i++) {
+		fd = cr_object_dup(&other, NULL);
+		if (fd < 0)
+			continue;
+		memset(&o, 0, sizeof(o));
+		if (cr_socket_int(fd, SOL_SOCKET, SO_TYPE) == (int)s->type &&
+		    !read_names(fd, &o) && cr_inet_same(&o.name, &s->peer) &&
+		    cr_inet_same(&o.peer, &s->name)) {
+			cr_inet_free(&o);
+			return fd;
+		}
+		cr_inet_free(&o);
+		close(fd);
+	}
+	return -ENOENT;
+}
+
+static int find_tcp_role(const struct cr_object_source *src, int fd,
+			 struct cr_inet_state *s, struct cr_error *err)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	char ulp[16] = { 0 };
+	int peer;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return cr_error_set(err, -errno, "%s: TCP_INFO: %s",
+				    cr_object_label(src), strerror(errno));
+	len = sizeof(ulp);
+	if (!getsockopt(fd, IPPROTO_TCP, TCP_ULP, ulp, &len) && ulp[0])
+		return refuse(src, s, "that the kernel encrypts",
+			      "close it before the checkpoint", err);
+	switch (info.tcpi_state) {
+	case TCP_CLOSE:
+		s->role = CR_INET_PLAIN;
+		return 0;
+	case TCP_LISTEN:
+		s->role = CR_INET_LISTENING;
+		s->backlog = info.tcpi_sacked;
+		if (info.tcpi_unacked)
+			return refuse(src, s, "with a connection that waits "
+					      "to be accepted",
+				      "try again later", err);
+		return 0;
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		s->shutdown |= 2;
+		break;
+	case TCP_ESTABLISHED:
+	case TCP_CLOSE_WAIT:
+		break;
+	default:
+		return refuse(src, s, "that is being connected",
+			      "try again later", err);
+	}
+	s->role = CR_INET_CONNECTED;
+	peer = find_peer(src, s);
+	if (peer < 0)
+		return refuse(src, s, "connected to a process outside of those "
+				      "to be saved",
+			      "checkpoint both together, or close it before "
+			      "the checkpoint",
+			      err);
+	close(peer);
+	return 0;
+}
+
+static int find_role(const struct cr_object_source *src, int fd,
+		     struct cr_inet_state *s, struct cr_error *err)
+{
+	int ret = read_names(fd, s);
+
+	s->domain = (uint32_t)cr_socket_int(fd, SOL_SOCKET, SO_DOMAIN);
+	s->type = (uint32_t)cr_socket_int(fd, SOL_SOCKET, SO_TYPE);
+	if (ret)
+		return cr_error_set(err, ret, "%s: its addresses: %s",
+				    cr_object_label(src), strerror(-ret));
+	if (s->type == SOCK_STREAM)
+		return find_tcp_role(src, fd, s, err);
+	s->role = s->peer.len ? CR_INET_CONNECTED : CR_INET_PLAIN;
+	return 0;
+}
+
+static int check(const struct cr_object_source *src, struct cr_error *err)
+{
+	struct cr_inet_state s = { 0 };
+	int fd = cr_object_dup(src, err), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = find_role(src, fd, &s, err);
+	cr_object_undup(src, fd);
+	cr_inet_free(&s);
+	return ret;
+}
+
+static struct cr_inet_message *add(struct cr_inet_state *s)
+{
+	struct cr_inet_message *m;
+
+	m = realloc(s->message, (s->n_messages + 1) * sizeof(*m));
+	if (!m)
+		return NULL;
+	s->message = m;
+	m += s->n_messages++;
+	memset(m, 0, sizeof(*m));
+	return m;
+}
+
+/* Everything that the other end has sent is here once it is confirmed. */
+static int wait_arrived(const struct cr_object_source *src,
+			const struct cr_inet_state *s, struct cr_error *err)
+{
+	int peer = find_peer(src, s), left = 0, i;
+
+	if (peer < 0)
+		return refuse(src, s, "whose other end has gone",
+			      "try again later", err);
+	for (i = 0; i < ARRIVE_MS; i++) {
+		if (ioctl(peer, SIOCOUTQ, &left) || !left)
+			break;
+		usleep(1000);
+	}
+	close(peer);
+	if (!left)
+		return 0;
+	return refuse(src, s, "that has not enough room for what is being sent "
+			      "to it",
+		      "try again later, when it was read", err);
+}
+
+/* A FIN counts as a byte of SIOCOUTQ; so do not ask who has sent one. */
+static int read_stream(const struct cr_object_source *src, int fd,
+		       struct cr_inet_state *s, struct cr_error *err)
+{
+	struct cr_inet_message *m;
+	int avail = 0, ret;
+	ssize_t n;
+	char *buf;
+
+	ret = wait_arrived(src, s, err);
+	if (ret)
+		return ret;
+	if (ioctl(fd, SIOCINQ, &avail))
+		return cr_error_set(err, -errno, "%s: SIOCINQ: %s",
+				    cr_object_label(src), strerror(errno));
+	if (!avail)
+		return 0;
+	m = add(s);
+	buf = malloc((size_t)avail);
+	if (!m || !buf) {
+		free(buf);
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	}
+	m->data.data = buf;
+	n = recv(fd, buf, (size_t)avail, MSG_PEEK | MSG_DONTWAIT);
+	if (n != avail)
+		return refuse(src, s, "with urgent data",
+			      "receive it before the checkpoint", err);
+	m->data.len = (size_t)n;
+	return 0;
+}
+
+static int look(const struct cr_object_source *src, int fd, char *buf,
+		struct cr_inet_state *s, struct cr_error *err)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct cr_inet_message *m;
+	ssize_t n;
+
+	n = recvfrom(fd, buf, DATAGRAM_MAX, MSG_PEEK | MSG_DONTWAIT,
+		     (struct sockaddr *)&from, &len);
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN :
+		       cr_error_set(err, -errno, "%s: looking into it: %s",
+				    cr_object_label(src), strerror(errno));
+	if (!n)
+		return refuse(src, s, "with an empty datagram to be received",
+			      "try again later", err);
+	m = add(s);
+	if (!m || cr_blob_set(&m->from, &from, len) ||
+	    cr_blob_set(&m->data, buf, (size_t)n))
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int read_datagrams(const struct cr_object_source *src, int fd,
+			  struct cr_inet_state *s, struct cr_error *err)
+{
+	int before = cr_socket_int(fd, SOL_SOCKET, SO_PEEK_OFF), zero = 0;
+	struct pollfd p = { fd, POLLIN, 0 };
+	char *buf = malloc(DATAGRAM_MAX);
+	int ret = 0;
+
+	if (!buf || setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero,
+			       sizeof(zero)))
+		ret = cr_error_set(err, -errno, "%s: SO_PEEK_OFF: %s",
+				   cr_object_label(src), strerror(errno));
+	while (!ret)
+		ret = look(src, fd, buf, s, err);
+	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &before, sizeof(before));
+	free(buf);
+	poll(&p, 1, 0);
+	if (ret == -EAGAIN && p.revents & POLLIN && !s->n_messages)
+		return refuse(src, s, "with an empty datagram to be received",
+			      "try again later", err);
+	return ret == -EAGAIN ? 0 : ret;
+}
+
+static int read_rest(const struct cr_object_source *src, int fd,
+		     struct cr_inet_state *s, struct cr_error *err)
+{
+	struct pollfd p = { fd, POLLRDHUP, 0 };
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	int ret;
+
+	ret = cr_sockopts_read(fd, &s->opts, err);
+	if (ret || s->role == CR_INET_LISTENING)
+		return ret;
+	poll(&p, 1, 0);
+	if (p.revents & POLLERR)
+		return refuse(src, s, "with an error to be reported",
+			      "try again later", err);
+	if (s->type != SOCK_STREAM)
+		return read_datagrams(src, fd, s, err);
+	if (s->role != CR_INET_CONNECTED)
+		return 0;
+	/* shut down by itself, not by a FIN that came */
+	if (p.revents & POLLRDHUP &&
+	    !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) &&
+	    (info.tcpi_state == TCP_ESTABLISHED ||
+	     info.tcpi_state == TCP_FIN_WAIT2))
+		s->shutdown |= 1;
+	return read_stream(src, fd, s, err);
+}
+
+static int capture(const struct cr_object_source *src, struct cr_file *file,
+		   struct cr_error *err)
+{
+	struct cr_inet_state s = { 0 };
+	int fd = cr_object_dup(src, err), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = find_role(src, fd, &s, err);
+	if (!ret)
+		ret = read_rest(src, fd, &s, err);
+	cr_object_undup(src, fd);
+	if (!ret)
+		ret = cr_object_record(file, cr_inet_record, &s, err);
+	file->object_id = src->st.st_ino;
+	cr_inet_free(&s);
+	return ret;
+}
+
+void cr_object_forget_connection(const struct cr_object_source *src)
+{
+	struct linger now = { 1, 0 };
+	int fd;
+
+	if (!claims(src))
+		return;
+	fd = cr_object_dup(src, NULL);
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	cr_object_undup(src, fd);
+}
+
+const struct cr_object_ops cr_object_inet = {
+	.kind = CR_OBJ_INET,
+	.name = "TCP or UDP socket",
+	.claims = claims,
+	.check = check,
+	.capture = capture,
+	.restore = cr_inet_restore,
+};

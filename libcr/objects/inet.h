@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* inet.h - between the files about TCP and UDP sockets */
+#ifndef CR_INET_H
+#define CR_INET_H
+
+#include "image/pack.h"
+#include "objects/object.h"
+#include "objects/socket.h"
+
+enum cr_inet_role {
+	CR_INET_PLAIN = 1, /* neither of the following; bound or not */
+	CR_INET_LISTENING,
+	CR_INET_CONNECTED, /* TCP: the other end is in the tree; UDP: to any */
+};
+
+struct cr_inet_message {
+	struct cr_blob from; /* UDP: address of the sender */
+	struct cr_blob data;
+};
+
+struct cr_inet_state {
+	uint32_t domain, type;	   /* AF_INET or _INET6; SOCK_* */
+	uint32_t role;
+	struct cr_blob name, peer; /* sockaddrs, x86-64 Linux; or empty */
+	uint32_t backlog;
+	uint32_t shutdown; /* bit 0 receiving, bit 1 sending, by itself */
+	struct cr_inet_message *message; /* to be received; TCP: one */
+	size_t n_messages;
+	struct cr_sockopts opts;
+};
+
+void cr_inet_record(struct cr_pack *p, void *state);
+void cr_inet_free(struct cr_inet_state *s);
+/* The same address, be it as IPv4 or as IPv6? */
+bool cr_inet_same(const struct cr_blob *a, const struct cr_blob *b);
+/* The same port, and b stands for every address or is the same. */
+bool cr_inet_covers(const struct cr_blob *a, const struct cr_blob *b);
+/* "127.0.0.1:80" */
+const char *cr_inet_text(const struct cr_blob *a);
+/* inet_restore.c */
+int cr_inet_restore(struct cr_restore_context *ctx, const struct cr_file *file,
+		    struct cr_error *err);
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * inet_restore.c - all TCP and UDP sockets of an image, made together
+ *
+ * A connection is made anew between the addresses that it had: one end
+ * listens, or one of the program's own sockets does, the other connects.
+ */
+#include "objects/inet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "objects/kinds.h"
+#include "objects/record.h"
+#include "restore/restore.h"
+
+/* The kernel remembers a connection that was closed for a minute. */
+#define PATIENCE_MS 70000
+#define NAP_MS 20
+#define TIME_WAIT 6 /* st of /proc/net/tcp */
+
+struct one {
+	const struct cr_file *file;
+	struct cr_inet_state s;
+	int fd;
+	int stand_in; /* listens at its address for a moment */
+};
+
+struct all {
+	struct one *one;
+	size_t n;
+};
+
+static int read_all(struct cr_restore_context *ctx, struct all *a,
+		    struct cr_error *err)
+{
+	const struct cr_image *img = cr_restore_image(ctx);
+	int ret = 0;
+
+	a->one = calloc(img->n_files + 1, sizeof(*a->one));
+	if (!a->one)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; !ret && i < img->n_files; i++) {
+		struct one *o = &a->one[a->n];
+
+		if (img->files[i].kind != CR_OBJ_INET)
+			continue;
+		o->file = &img->files[i];
+		o->fd = o->stand_in = -1;
+		a->n++;
+		ret = cr_object_unrecord(o->file, cr_inet_record, &o->s, err);
+	}
+	return ret;
+}
+
+static const struct sockaddr *at(const struct cr_blob *b)
+{
+	return b->data;
+}
+
+static bool has_port(const struct cr_blob *name)
+{
+	struct sockaddr_in in; /* the port of IPv6 lies at the same place */
+
+	if (name->len < sizeof(in))
+		return false;
+	memcpy(&in, name->data, sizeof(in));
+	return in.sin_port != 0;
+}
+
+static int new_socket(const struct cr_inet_state *s, struct cr_error *err)
+{
+	int fd = socket((int)s->domain, (int)s->type | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? cr_error_set(err, -errno, "socket: %s",
+				     strerror(errno)) : fd;
+}
+
+/* Is the port of this address in the way only as long as it is remembered? */
+static bool is_remembered(const struct cr_blob *name)
+{
+	static const char *const files[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+	unsigned int port, state;
+	struct sockaddr_in in;
+	bool found = false;
+	char line[256];
+
+	memcpy(&in, name->data, sizeof(in));
+	for (size_t i = 0; i < 2; i++) {
+		FILE *f = fopen(files[i], "re");
+
+		while (f && fgets(line, sizeof(line), f))
+			if (sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x "
+					 "%x", &port, &state) == 2 &&
+			    port == ntohs(in.sin_port))
+				found |= state == TIME_WAIT;
+		if (f)
+			fclose(f);
+	}
+	return found;
+}
+
+static int bind_patiently(int fd, const struct cr_inet_state *s)
+{
+	int i;
+
+	for (i = 0; i < PATIENCE_MS / NAP_MS; i++) {
+		if (!bind(fd, at(&s->name), (socklen_t)s->name.len))
+			return 0;
+		if (errno != EADDRINUSE || s->type != SOCK_STREAM ||
+		    !is_remembered(&s->name))
+			return -errno;
+		usleep(NAP_MS * 1000);
+	}
+	return -EADDRINUSE;
+}
+
+static int bind_to(int fd, const struct cr_inet_state *s, struct cr_error *err)
+{
+	int one = 1, zero = 0, only, ret;
+
+	if (!has_port(&s->name))
+		return 0;
+	for (size_t i = 0; i < s->opts.n; i++)
+		if (s->opts.opt[i].level == IPPROTO_IPV6 &&
+		    s->opts.opt[i].name == IPV6_V6ONLY &&
+		    s->opts.opt[i].value.len == sizeof(only)) {
+			memcpy(&only, s->opts.opt[i].value.data, sizeof(only));
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
+				   sizeof(only));
+		} else if (s->opts.opt[i].level == SOL_SOCKET &&
+			   s->opts.opt[i].name == SO_REUSEPORT) {
+			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+				   sizeof(one));
+		}
+	if (s->type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	ret = bind_patiently(fd, s);
+	if (ret)
+		return cr_error_set(err, ret,
+				    "address %s: %s%s", cr_inet_text(&s->name),
+				    strerror(-ret),
+				    ret == -EADDRINUSE ?
+					    " (by another program)" : "");
+	if (s->type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &zero, sizeof(zero));
+	return 0;
+}
+
+static int make(struct one *o, struct cr_error *err)
+{
+	int ret;
+
+	o->fd = new_socket(&o->s, err);
+	ret = o->fd < 0 ? o->fd : bind_to(o->fd, &o->s, err);
+	if (!ret && o->s.role == CR_INET_LISTENING &&
+	    listen(o->fd, (int)o->s.backlog))
+		ret = cr_error_set(err, -errno, "listening at %s: %s",
+				   cr_inet_text(&o->s.name), strerror(errno));
+	return ret;
+}
+
+/* Who accepts for o: a socket of the program, or one for this moment. */
+static int listener(struct all *a, struct one *o, struct cr_error *err)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct one *l = &a->one[i];
+
+		if (l->s.role == CR_INET_LISTENING &&
+		    cr_inet_covers(&o->s.name, &l->s.name))
+			return l->fd;
+		if (l->stand_in >= 0 && cr_inet_same(&o->s.name, &l->s.name))
+			return l->stand_in;
+	}
+	o->stand_in = new_socket(&o->s, err);
+	if (o->stand_in < 0)
+		return o->stand_in;
+	if (bind_to(o->stand_in, &o->s, err))
+		return err ? err->code : -EADDRINUSE;
+	if (listen(o->stand_in, 16))
+		return cr_error_set(err, -errno, "listening at %s: %s",
+				    cr_inet_text(&o->s.name), strerror(errno));
+	return o->stand_in;
+}
+
+/* Again and again while the kernel remembers the old connection. */
+static int connect_client(struct one *client, struct cr_error *err)
+{
+	struct cr_error why = { 0 };
+	int ret = 0, i;
+
+	for (i = 0; i < PATIENCE_MS / NAP_MS; i++) {
+		cr_error_clear(&why);
+		client->fd = new_socket(&client->s, &why);
+		ret = client->fd < 0 ? client->fd :
+				       bind_to(client->fd, &client->s, &why);
+		if (!ret && connect(client->fd, at(&client->s.peer),
+				    (socklen_t)client->s.peer.len))
+			ret = cr_error_set(&why, -errno,
+					   "connecting to %s: %s",
+					   cr_inet_text(&client->s.peer),
+					   strerror(errno));
+		/* such an answer of connect(2): the pair is remembered */
+		if (ret != -EADDRNOTAVAIL || !is_remembered(&client->s.name))
+			break;
+		close(client->fd);
+		client->fd = -1;
+		usleep(NAP_MS * 1000);
+	}
+	return ret ? cr_error_set(err, ret, "%s", why.text) : 0;
+}
+
+/* Strangers may have come first: they are turned away. */
+static int accept_from(int l, const struct cr_blob *peer, struct cr_error *err)
+{
+	struct sockaddr_storage from;
+	struct cr_blob b = { &from, 0 };
+	socklen_t len;
+	int fd;
+
+	for (;;) {
+		len = sizeof(from);
+		fd = accept4(l, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
+		if (fd < 0)
+			return cr_error_set(err, -errno, "accept: %s",
+					    strerror(errno));
+		b.len = len;
+		if (cr_inet_same(&b, peer))
+			return fd;
+		close(fd);
+	}
+}
+
+static struct one *other_end(struct all *a, const struct one *o)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->one[i].s.type == o->s.type &&
+		    a->one[i].s.role == CR_INET_CONNECTED &&
+		    cr_inet_same(&a->one[i].s.name, &o->s.peer) &&
+		    cr_inet_same(&a->one[i].s.peer, &o->s.name))
+			return &a->one[i];
+	return NULL;
+}
+
+static bool has_listener(struct all *a, const struct one *o)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->one[i].s.role == CR_INET_LISTENING &&
+		    cr_inet_covers(&o->s.name, &a->one[i].s.name))
+			return true;
+	return false;
+}
+
+static int make_connection(struct all *a, struct one *o, struct cr_error *err)
+{
+	struct one *server = o, *client = other_end(a, o);
+	int l, ret, zero = 0;
+
+	if (o->fd >= 0)
+		return 0;
+	if (!client || client == o)
+		return cr_error_set(err, -EINVAL,
+				    "the other end of the connection with %s "
+				    "is not in the image",
+				    cr_inet_text(&o->s.peer));
+	if (!has_listener(a, server) && has_listener(a, client)) {
+		server = client;
+		client = o;
+	}
+	l = listener(a, server, err);
+	if (l < 0)
+		return l;
+	ret = connect_client(client, err);
+	if (ret)
+		return ret;
+	server->fd = accept_from(l, &server->s.peer, err);
+	if (server->fd < 0)
+		return server->fd;
+	/* what it has inherited is not its own */
+	setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &zero, sizeof(zero));
+	return 0;
+}
+
+static int make_all(struct all *a, struct cr_error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < a->n; i++)
+		if (a->one[i].s.role != CR_INET_CONNECTED ||
+		    a->one[i].s.type != SOCK_STREAM)
+			ret = make(&a->one[i], err);
+	for (size_t i = 0; !ret && i < a->n; i++) {
+		struct one *o = &a->one[i];
+
+		if (o->s.role != CR_INET_CONNECTED)
+			continue;
+		if (o->s.type == SOCK_STREAM)
+			ret = make_connection(a, o, err);
+		else if (connect(o->fd, at(&o->s.peer),
+				 (socklen_t)o->s.peer.len))
+			ret = cr_error_set(err, -errno, "connecting to %s: %s",
+					   cr_inet_text(&o->s.peer),
+					   strerror(errno));
+	}
+	for (size_t i = 0; i < a->n; i++)
+		if (a->one[i].stand_in >= 0)
+			close(a->one[i].stand_in);
+	for (size_t i = 0; !ret && i < a->n; i++)
+		ret = cr_sockopts_set(a->one[i].fd, &a->one[i].s.opts, err);
+	return ret;
+}
+
+/* Who sends a datagram again: who had this address. */
+static int sender(struct all *a, const struct one *o,
+		  const struct cr_inet_message *m, struct cr_error *err)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->one[i].s.type == SOCK_DGRAM &&
+		    cr_inet_covers(&m->from, &a->one[i].s.name))
+			return a->one[i].fd;
+	return cr_error_set(err, -ENOTSUP,
+			    "a datagram for %s came from %s, which is not in "
+			    "the image",
+			    cr_inet_text(&o->s.name), cr_inet_text(&m->from));
+}
+
+static int put_back(struct all *a, struct one *o,
+		    const struct cr_inet_message *m, struct cr_error *err)
+{
+	bool stream = o->s.type == SOCK_STREAM;
+	struct one *p = stream ? other_end(a, o) : NULL;
+	int fd = p ? p->fd : stream ? -1 : sender(a, o, m, err);
+	size_t done = 0;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return err && err->code ? err->code : -EINVAL;
+	while (done < m->data.len) {
+		n = sendto(fd, (char *)m->data.data + done, m->data.len - done,
+			   MSG_NOSIGNAL | MSG_DONTWAIT,
+			   stream ? NULL : at(&o->s.name),
+			   stream ? 0 : (socklen_t)o->s.name.len);
+		if (n < 0)
+			return cr_error_set(err, -errno,
+					    "data for %s cannot be put back: "
+					    "%s",
+					    cr_inet_text(&o->s.name),
+					    strerror(errno));
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int finish(struct cr_restore_context *ctx, struct one *o,
+		  struct cr_error *err)
+{
+	int ret = 0;
+
+	if (o->s.shutdown && shutdown(o->fd, (int)o->s.shutdown - 1))
+		ret = cr_error_set(err, -errno, "shutdown: %s",
+				   strerror(errno));
+	if (!ret && cr_object_set_flags(o->fd, o->file))
+		ret = cr_error_set(err, -errno, "flags: %s", strerror(errno));
+	if (!ret && cr_restore_remember(ctx, CR_OBJ_INET, o->file->object_id, 0,
+					o->fd))
+		ret = cr_error_set(err, -ENOMEM, "out of memory");
+	return ret;
+}
+
+static int restore_all(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	struct all a = { 0 };
+	int ret;
+
+	ret = read_all(ctx, &a, err);
+	if (!ret)
+		ret = make_all(&a, err);
+	for (size_t i = 0; !ret && i < a.n; i++)
+		for (size_t k = 0; !ret && k < a.one[i].s.n_messages; k++)
+			ret = put_back(&a, &a.one[i], &a.one[i].s.message[k],
+				       err);
+	for (size_t i = 0; !ret && i < a.n; i++)
+		ret = finish(ctx, &a.one[i], err);
+	for (size_t i = 0; a.one && i < a.n; i++)
+		cr_inet_free(&a.one[i].s);
+	free(a.one);
+	return ret;
+}
+
+int cr_inet_restore(struct cr_restore_context *ctx, const struct cr_file *file,
+		    struct cr_error *err)
+{
+	int fd, ret;
+
+	if (cr_restore_lookup(ctx, CR_OBJ_INET, file->object_id, 0, &fd)) {
+		ret = restore_all(ctx, err);
+		if (ret)
+			return ret;
+	}
+	if (cr_restore_lookup(ctx, CR_OBJ_INET, file->object_id, 0, &fd))
+		return cr_error_set(err, -EINVAL, "it was not made");
+	return cr_object_another(fd, err);
+}

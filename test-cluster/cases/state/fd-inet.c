@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fd-inet.c - TCP and UDP inside the tree */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "state.h"
+
+static void put(int fd, const char *text)
+{
+	CHECK(send(fd, text, strlen(text), MSG_NOSIGNAL) ==
+	      (ssize_t)strlen(text));
+}
+
+/* It may be on its way for a moment. */
+static void get(int fd, const char *text)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	char buf[256] = { 0 };
+
+	CHECK(poll(&p, 1, 10000) == 1);
+	CHECK(recv(fd, buf, sizeof(buf), MSG_DONTWAIT) ==
+	      (ssize_t)strlen(text));
+	CHECK(!strcmp(buf, text));
+}
+
+static struct sockaddr_in name_of(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+
+	CHECK(!getsockname(fd, (struct sockaddr *)&a, &len));
+	return a;
+}
+
+static struct sockaddr_in peer_of(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+
+	CHECK(!getpeername(fd, (struct sockaddr *)&a, &len));
+	return a;
+}
+
+static bool same(struct sockaddr_in a, struct sockaddr_in b)
+{
+	return a.sin_port == b.sin_port && a.sin_addr.s_addr == b.sin_addr.s_addr;
+}
+
+static int bound(int type)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, type, 0);
+
+	CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a)));
+	return fd;
+}
+
+/* No trace of the connection is left for a minute: the next life has it. */
+static void reset(int fd)
+{
+	struct linger now = { 1, 0 };
+
+	CHECK(!setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+	close(fd);
+}
+
+static int listening(void)
+{
+	int fd = bound(SOCK_STREAM);
+
+	CHECK(!listen(fd, 7));
+	return fd;
+}
+
+static int connected(int type, int to)
+{
+	struct sockaddr_in a = name_of(to);
+	int fd = socket(AF_INET, type, 0);
+
+	CHECK(!connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	return fd;
+}
+
+/* Listening at the same port; clients come afterwards. */
+STATE(tcp_listening)
+{
+	int l = listening(), c, a;
+	struct sockaddr_in was = name_of(l);
+
+	checkpoint();
+	CHECK(same(name_of(l), was));
+	c = connected(SOCK_STREAM, l);
+	a = accept(l, NULL, NULL);
+	CHECK(a >= 0);
+	put(c, "hello");
+	get(a, "hello");
+	reset(c);
+}
+
+/* Both ends in one process, with data waiting in both directions. */
+STATE(tcp_connected)
+{
+	int l = listening(), c = connected(SOCK_STREAM, l);
+	int a = accept(l, NULL, NULL), one = 1;
+	struct sockaddr_in cn = name_of(c), an = name_of(a);
+	socklen_t len = sizeof(one);
+
+	CHECK(!setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+	put(c, "to a");
+	put(a, "to c");
+	checkpoint();
+	CHECK(same(name_of(c), cn) && same(peer_of(c), an));
+	CHECK(same(name_of(a), an) && same(peer_of(a), cn));
+	one = 0;
+	CHECK(!getsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, &len) && one);
+	CHECK(!getsockopt(a, IPPROTO_TCP, TCP_NODELAY, &one, &len) && !one);
+	get(a, "to a");
+	get(c, "to c");
+	put(a, "again");
+	get(c, "again");
+	CHECK(!shutdown(a, SHUT_WR));
+	CHECK(recv(c, &one, 1, 0) == 0);
+	reset(c);
+	reset(a);
+}
+
+/* The listening socket is closed; the connection goes on. */
+STATE(tcp_without_listener)
+{
+	int l = listening(), c = connected(SOCK_STREAM, l);
+	int a = accept(l, NULL, NULL);
+
+	close(l);
+	put(a, "data");
+	checkpoint();
+	get(c, "data");
+	put(c, "back");
+	get(a, "back");
+	reset(c);
+}
+
+/* A server process that waits in recv(), and its client. */
+static int server_fd;
+
+static void server(void)
+{
+	char buf[16];
+	ssize_t n;
+	int a = accept(server_fd, NULL, NULL);
+
+	CHECK(a >= 0);
+	while ((n = recv(a, buf, sizeof(buf), 0)) > 0)
+		CHECK(send(a, buf, (size_t)n, MSG_NOSIGNAL) == n);
+	CHECK(n == 0);
+	reset(a);
+}
+
+STATE(tcp_server_process)
+{
+	pid_t pid;
+	int c;
+
+	server_fd = listening();
+	pid = child(server);
+	c = connected(SOCK_STREAM, server_fd);
+	put(c, "one");
+	get(c, "one");
+	checkpoint();
+	CHECK(waitpid(pid, NULL, WNOHANG) == 0);
+	put(c, "two");
+	get(c, "two");
+	CHECK(!shutdown(c, SHUT_WR));
+	join(pid);
+	reset(c);
+}
+
+/* A process waits in accept(). */
+STATE(tcp_accepting)
+{
+	pid_t pid;
+	int c;
+
+	server_fd = listening();
+	pid = child(server);
+	checkpoint();
+	CHECK(waitpid(pid, NULL, WNOHANG) == 0);
+	c = connected(SOCK_STREAM, server_fd);
+	put(c, "x");
+	get(c, "x");
+	CHECK(!shutdown(c, SHUT_WR));
+	join(pid);
+	reset(c);
+}
+
+/* Shut down in one direction. */
+STATE(tcp_shutdown)
+{
+	int l = listening(), c = connected(SOCK_STREAM, l);
+	int a = accept(l, NULL, NULL);
+	char b;
+
+	put(c, "last");
+	CHECK(!shutdown(c, SHUT_WR));
+	checkpoint();
+	get(a, "last");
+	CHECK(recv(a, &b, 1, 0) == 0);
+	CHECK(send(c, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE);
+	put(a, "still");
+	get(c, "still");
+	reset(a);
+}
+
+/* A lot on its way. */
+STATE(tcp_data)
+{
+	static char buf[100000], back[100000];
+	int l = listening(), c = connected(SOCK_STREAM, l);
+	int a = accept(l, NULL, NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof(buf); i++)
+		buf[i] = (char)(i * 7 + i / 251);
+	CHECK(send(c, buf, sizeof(buf), 0) == sizeof(buf));
+	checkpoint();
+	CHECK(recv(a, back, sizeof(back), MSG_WAITALL) == sizeof(back));
+	CHECK(!memcmp(buf, back, sizeof(buf)));
+	reset(c);
+}
+
+/* More is being sent than the receiver has room for. */
+REFUSED(tcp_stuck, "not enough room for what is being sent")
+{
+	static char buf[65536];
+	int l = listening(), c = connected(SOCK_STREAM, l);
+	int a = accept(l, NULL, NULL), i;
+
+	for (i = 0; i < 1000; i++)
+		if (send(c, buf, sizeof(buf), MSG_DONTWAIT) < 0)
+			usleep(1000);
+	checkpoint();
+	CHECK(a >= 0);
+}
+
+REFUSED(tcp_pending, "a connection that waits to be accepted")
+{
+	int l = listening(), c = connected(SOCK_STREAM, l);
+
+	checkpoint();
+	CHECK(c >= 0);
+}
+
+REFUSED(tcp_outside, "connected to a process outside")
+{
+	int l = listening(), c = connected(SOCK_STREAM, l);
+	int a = accept(l, NULL, NULL);
+
+	if (fork() == 0) {
+		setsid();
+		if (fork() == 0) {
+			close(c);
+			await_checkpoint();
+		}
+		_exit(0);
+	}
+	wait(NULL);
+	close(a);
+	checkpoint();
+}
+
+/* IPv6, dual: a client that speaks IPv4. */
+STATE(tcp_ipv6)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
+	struct sockaddr_in a4 = { .sin_family = AF_INET };
+	socklen_t len = sizeof(any);
+	int l = socket(AF_INET6, SOCK_STREAM, 0), c, a;
+
+	CHECK(l >= 0 && !bind(l, (struct sockaddr *)&any, sizeof(any)));
+	CHECK(!listen(l, 3) && !getsockname(l, (struct sockaddr *)&any, &len));
+	a4.sin_port = any.sin6_port;
+	a4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(!connect(c, (struct sockaddr *)&a4, sizeof(a4)));
+	a = accept(l, NULL, NULL);
+	put(a, "six");
+	checkpoint();
+	get(c, "six");
+	put(c, "four");
+	get(a, "four");
+	reset(a);
+}
+
+/* The port was taken by somebody else. */
+FAILS(tcp_port_taken, "by another program")
+{
+	int l = listening(), i;
+
+	checkpoint();
+	if (fork() == 0) {
+		setsid();
+		i = open("/proc/self/comm", O_WRONLY);
+		CHECK(write(i, "other", 5) == 5);
+		close(open("used", O_CREAT | O_WRONLY, 0666));
+		for (i = 0; i < 30000 && !access("used", F_OK); i++)
+			usleep(2000);
+		_exit(0);
+	}
+	close(l);
+	while (access("used", F_OK))
+		usleep(2000);
+}
+
+/* UDP: bound, connected, with datagrams and who sent them. */
+STATE(udp)
+{
+	int a = bound(SOCK_DGRAM), b = bound(SOCK_DGRAM), c;
+	struct sockaddr_in an = name_of(a), bn = name_of(b), from;
+	socklen_t len = sizeof(from);
+	char buf[16] = { 0 };
+
+	c = connected(SOCK_DGRAM, a);
+	CHECK(sendto(b, "from b", 6, 0, (struct sockaddr *)&an, len) == 6);
+	put(c, "c!");
+	checkpoint();
+	CHECK(same(name_of(a), an) && same(peer_of(c), an));
+	CHECK(recvfrom(a, buf, sizeof(buf), MSG_DONTWAIT,
+		       (struct sockaddr *)&from, &len) == 6);
+	CHECK(same(from, bn) && !strcmp(buf, "from b"));
+	get(a, "c!");
+	CHECK(recv(a, buf, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+	put(c, "more");
+	get(a, "more");
+}
