@@ -34,6 +34,7 @@ struct table {
 	uint64_t hdr_addr; /* of .eh_frame_hdr */
 	const unsigned char *entries;
 	uint32_t count;
+	uint64_t plain; /* address of a CIE that was found so */
 };
 
 static uint32_t get32(const unsigned char *p)
@@ -103,6 +104,15 @@ static bool find_table(struct table *t, const struct cr_segment_text *text)
 	return t->entries != NULL;
 }
 
+/* Is there a byte that may be the prefix? */
+static bool has_prefix(const unsigned char *p, size_t n)
+{
+	while (n--)
+		if (*p++ == FS)
+			return true;
+	return false;
+}
+
 /* Are the FDE's addresses coded as all compilers do, by its CIE? */
 static bool plain_cie(const struct table *t, uint64_t addr)
 {
@@ -137,17 +147,21 @@ static bool plain_cie(const struct table *t, uint64_t addr)
 }
 
 /* Function number i of the table: its addresses. */
-static bool function(const struct table *t, uint32_t i, uint64_t *start,
+static bool function(struct table *t, uint32_t i, uint64_t *start,
 		     uint64_t *end)
 {
 	const unsigned char *e = t->entries + (size_t)i * 8, *fde;
-	uint64_t addr = t->hdr_addr + (uint64_t)(int32_t)get32(e + 4);
+	uint64_t addr = t->hdr_addr + (uint64_t)(int32_t)get32(e + 4), cie;
 
 	*start = t->hdr_addr + (uint64_t)(int32_t)get32(e);
 	fde = at_address(t, addr, 16);
-	if (!fde || get32(fde) < 12 || get32(fde) >= 0xfffffff0 ||
-	    !plain_cie(t, addr + 4 - get32(fde + 4)) ||
-	    addr + 8 + (uint64_t)(int32_t)get32(fde + 8) != *start)
+	if (!fde || get32(fde) < 12 || get32(fde) >= 0xfffffff0)
+		return false;
+	cie = addr + 4 - get32(fde + 4);
+	if (cie != t->plain && !plain_cie(t, cie))
+		return false;
+	t->plain = cie;
+	if (addr + 8 + (uint64_t)(int32_t)get32(fde + 8) != *start)
 		return false;
 	*end = *start + get32(fde + 12);
 	return true;
@@ -160,6 +174,8 @@ static bool scan_function(const unsigned char *p, size_t n, size_t at,
 	struct cr_insn insn;
 	size_t i;
 
+	if (!has_prefix(p, n))
+		return true;
 	for (i = 0; i < n; i += insn.len) {
 		if (!cr_insn_decode(p + i, n - i, &insn))
 			return false;
@@ -219,7 +235,7 @@ bool cr_segment_scan(const struct cr_segment_text *text,
 {
 	const unsigned char *p;
 	uint64_t base, limit, done, start, end;
-	struct table t;
+	struct table t = { 0 };
 	unsigned int i;
 	uint32_t n;
 
