@@ -82,12 +82,14 @@ static void owner(void *arg)
 		call(dev, CR_IOC_PIDS_OPEN, NULL);
 	/* a child that inherits the descriptor does not keep the session */
 	if (s->step == STOPPED) {
-		*heir = fork();
-		if (!*heir) {
+		pid_t child = fork();
+
+		if (!child) {
 			close(s->told);
 			sleep(60);
 			_exit(0);
 		}
+		*heir = child;
 	}
 	if (write(s->told, "", 1) != 1)
 		_exit(98);
