@@ -23,6 +23,7 @@
 #include "mpi/drain.h"
 #include "mpi/exchange.h"
 #include "mpi/objects.h"
+#include "mpi/request.h"
 #include "mpi/table.h"
 
 #define STUCK_ROUNDS 50 /* nothing moved for so many: let more through */
@@ -121,7 +122,7 @@ static void stand(struct cr_mpi_standing *s, struct cr_mpi_comm *c)
 	s->done = c->done;
 	s->size = c->inter ? c->size + c->n_peer : c->size;
 	s->want = cr_mpi_want_collective(c);
-	s->freed = c->freed;
+	s->freed = c->freed && !cr_mpi_request_uses_comm(c->o.handle);
 }
 
 /* Where we stand, one copy for each rank. */

@@ -91,6 +91,17 @@ int cr_mpi_request_each(int (*f)(struct cr_mpi_request *v, void *arg),
 	return rc;
 }
 
+static int uses_comm(struct cr_mpi_request *v, void *comm)
+{
+	return v->comm == comm &&
+	       (cr_mpi_persistent(v) || (cr_mpi_receives(v) && v->active));
+}
+
+bool cr_mpi_request_uses_comm(MPI_Comm comm)
+{
+	return cr_mpi_request_each(uses_comm, comm) != 0;
+}
+
 uint64_t cr_mpi_request_order(void)
 {
 	return cr_mpi_multiple ?

@@ -63,6 +63,8 @@ void cr_mpi_request_put(struct cr_mpi_request *v);
 int cr_mpi_request_each(int (*f)(struct cr_mpi_request *v, void *arg),
 			void *arg);
 uint64_t cr_mpi_request_order(void);
+/* Is there a request that may still look at comm? */
+bool cr_mpi_request_uses_comm(MPI_Comm comm);
 /*
  * The lower half (or a drained message) completed v: counts it, and takes
  * the request from the program unless it is persistent.  lower: what the

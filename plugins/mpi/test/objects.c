@@ -309,9 +309,34 @@ static void persistent_use(void)
 		     (i % 8 ? -1 : before(1) * 1000 + step + i));
 }
 
+/* ---- the same on a communicator that all have freed; used at the end ---- */
+
+static MPI_Request late[2];
+static int late_out, late_in;
+
+static void late_make(void)
+{
+	MPI_Comm comm;
+
+	MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+	MPI_Send_init(&late_out, 1, MPI_INT, after(1), 8, comm, &late[0]);
+	MPI_Recv_init(&late_in, 1, MPI_INT, before(1), 8, comm, &late[1]);
+	MPI_Comm_free(&comm);
+}
+
+static void late_end(void)
+{
+	late_out = rank * 3;
+	MPI_Startall(2, late);
+	MPI_Waitall(2, late, MPI_STATUSES_IGNORE);
+	MUST(late_in == before(1) * 3);
+	MPI_Request_free(&late[0]);
+	MPI_Request_free(&late[1]);
+}
+
 /* ---- communicators made while some are late: a cut comes in between ---- */
 
-static void late_use(void)
+static void slow_use(void)
 {
 	MPI_Comm all, in, in2;
 	MPI_Group group;
@@ -346,6 +371,7 @@ int main(int argc, char **argv)
 	inter_make();
 	errors_make();
 	persistent_make();
+	late_make();
 	while (!stop) {
 		graph_use();
 		dist_use();
@@ -357,7 +383,7 @@ int main(int argc, char **argv)
 		step++;
 		if (step % 50)
 			continue;
-		late_use();
+		slow_use();
 		if (rank == 0) {
 			printf("step %ld\n", step);
 			fflush(stdout);
@@ -367,6 +393,7 @@ int main(int argc, char **argv)
 	}
 	while (breceived < bsent)
 		breceive();
+	late_end();
 	if (rank == 0)
 		printf("all as it was made, %ld steps\n", step);
 	MPI_Finalize();
