@@ -94,10 +94,7 @@ static void coord_rank(struct cr_peer *p, struct json_object *msg)
 
 void cr_coord_answer_held(struct cr_coord *c)
 {
-	for (struct cr_world *w = c->worlds.first; w; w = w->next)
-		for (int r = 0; r < w->size; r++)
-			if (w->ranks[r].state == CR_RANK_HELD)
-				w->ranks[r].state = CR_RANK_LIVE;
+	cr_worlds_release(&c->worlds);
 	for (struct cr_peer *p = c->peers; p; p = p->next) {
 		for (size_t i = 0; i < p->n_held; i++) {
 			struct json_object *ok = cr_json_message("rank-ok");

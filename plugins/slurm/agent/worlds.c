@@ -111,6 +111,16 @@ int cr_worlds_note(struct cr_worlds *w, struct json_object *msg,
 	return 0;
 }
 
+void cr_worlds_release(struct cr_worlds *w)
+{
+	for (struct cr_world *i = w->first; i; i = i->next) {
+		for (int r = 0; r < i->size; r++)
+			if (i->ranks[r].state == CR_RANK_HELD)
+				i->ranks[r].state = CR_RANK_LIVE;
+		worlds_arrived(w, i);
+	}
+}
+
 void cr_worlds_expect(struct cr_worlds *w, struct json_object *manifest)
 {
 	struct json_object *batch = cr_json_object(manifest, "batch");

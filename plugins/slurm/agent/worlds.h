@@ -44,6 +44,8 @@ struct cr_worlds {
 /* A "rank" or "ended" message, or its like with another state. */
 int cr_worlds_note(struct cr_worlds *w, struct json_object *msg,
 		   enum cr_rank_state state);
+/* Those that were held go on. */
+void cr_worlds_release(struct cr_worlds *w);
 /* The script was restored from this generation. */
 void cr_worlds_expect(struct cr_worlds *w, struct json_object *manifest);
 /*

@@ -153,6 +153,26 @@ static void restarted(void **state)
 	cr_worlds_destroy(&w);
 }
 
+/* A checkpoint was asked for while they came back, and held them. */
+static void restarted_and_held(void **state)
+{
+	static const char text[] =
+		"{\"batch\":{\"launchers\":[{\"pid\":50,\"world\":\"1.0\"}]}}";
+	struct json_object *m = cr_json_parse(text, strlen(text));
+	struct cr_worlds w = { 0 };
+
+	(void)state;
+	cr_worlds_expect(&w, m);
+	json_object_put(m);
+	note(&w, "1.0", 0, 2, 50, CR_RANK_LIVE, -1);
+	note(&w, "1.0", 1, 2, 50, CR_RANK_HELD, -1);
+	assert_int_equal(map(&w, 50, NULL), -EAGAIN);
+	cr_worlds_release(&w);
+	assert_int_equal(check(&w, "1.0", 0, 1, 2), 0);
+	assert_int_equal(map(&w, 50, "1.0"), 0);
+	cr_worlds_destroy(&w);
+}
+
 static void all_in_mpi(void **state)
 {
 	struct cr_worlds w = { 0 };
@@ -194,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),      cmocka_unit_test(ended),
 		cmocka_unit_test(two_of_one), cmocka_unit_test(restarted),
+		cmocka_unit_test(restarted_and_held),
 		cmocka_unit_test(all_in_mpi), cmocka_unit_test(impossible),
 	};
 
