@@ -52,13 +52,35 @@ static void check_memory(struct cr_capture *c, struct cap_proc *p)
 	free(smaps);
 }
 
-/* Only 64-bit programs; an executable that cannot be read has its reason. */
+static const char removed[] = " (deleted)";
+
+/* Does the target of a link in /proc say so? */
+static bool is_removed(const char *target)
+{
+	size_t n = strlen(target), k = strlen(removed);
+
+	return n > k && !strcmp(target + n - k, removed);
+}
+
+/*
+ * Only 64-bit programs, and such that are still there: /proc/PID/exe could not
+ * be made to show a file without a name.  An executable that cannot be read
+ * has its reason.
+ */
 static void check_executable(struct cr_capture *c, struct cap_proc *p)
 {
+	char *exe = cr_procfs_link(p->pid, "exe");
 	unsigned char ident[EI_NIDENT];
 	char path[64];
 	int fd;
 
+	if (exe && is_removed(exe))
+		cap_report(c,
+			   "process %d: its executable %.*s was removed or "
+			   "replaced while it runs, and its content is not "
+			   "saved; install new versions under another name",
+			   p->vpid, (int)(strlen(exe) - strlen(removed)), exe);
+	free(exe);
 	snprintf(path, sizeof(path), "/proc/%d/exe", p->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -74,15 +96,13 @@ static void check_executable(struct cr_capture *c, struct cap_proc *p)
 
 static void check_directories(struct cr_capture *c, struct cap_proc *p)
 {
-	static const char mark[] = " (deleted)";
 	const char *const names[] = { "cwd", "root" };
-	size_t i, n, k = sizeof(mark) - 1;
 	char *path;
+	size_t i;
 
 	for (i = 0; i < 2; i++) {
 		path = cr_procfs_link(p->pid, "%s", names[i]);
-		n = path ? strlen(path) : 0;
-		if (n > k && !strcmp(path + n - k, mark))
+		if (path && is_removed(path))
 			cap_report(c,
 				   "process %d: its %s directory (%s) was "
 				   "removed; change to another one before the "

@@ -28,6 +28,41 @@ static bool omitted(const struct cap_proc *p, int fd)
 	       p->control->omit_fd[fd / 64] >> (fd % 64) & 1;
 }
 
+/* The program's own number for who gets the signals of a file, or 0. */
+static int32_t owner_in_tree(struct cr_capture *c, int type, pid_t id)
+{
+	size_t i, k;
+
+	for (i = 0; i < c->n_procs; i++) {
+		struct cap_proc *p = c->procs[i];
+
+		if (p->omitted)
+			continue;
+		if (type == F_OWNER_PID && p->pid == id)
+			return p->vpid;
+		if (type == F_OWNER_PGRP && p->stat.pgrp == id)
+			return cap_model(c, p)->pgid;
+		for (k = 0; type == F_OWNER_TID && k < p->n_threads; k++)
+			if (p->threads[k]->task.tid == id)
+				return p->threads[k]->vtid;
+	}
+	return 0;
+}
+
+static int32_t number_in_tree(const struct cr_object_source *src, pid_t pid,
+			      bool thread)
+{
+	return owner_in_tree(src->arg, thread ? F_OWNER_TID : F_OWNER_PID, pid);
+}
+
+static int keep_shared(const struct cr_object_source *src, int fd,
+		       uint64_t size, uint32_t *shm, struct cr_error *err)
+{
+	int ret = cap_copy_file(src->arg, &src->st, fd, size, shm, err);
+
+	return ret ? cr_error_prefix(err, "%s", cr_object_label(src)) : 0;
+}
+
 typedef int (*each_fn)(struct work *w, struct cap_proc *p,
 		       struct cr_error *err);
 
@@ -67,6 +102,9 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 				continue;
 			}
 			w->src->tree = w->tree;
+			w->src->number = number_in_tree;
+			w->src->keep = keep_shared;
+			w->src->arg = w->c;
 			if (!ret)
 				ret = fn(w, p, err);
 		}
@@ -104,27 +142,6 @@ static int find_shared(struct work *w, uint32_t *file, struct cr_error *err)
 			*file = (uint32_t)i;
 			return 0;
 		}
-	}
-	return 0;
-}
-
-/* The program's own number for who gets the signals of a file, or 0. */
-static int32_t owner_in_tree(struct cr_capture *c, int type, pid_t id)
-{
-	size_t i, k;
-
-	for (i = 0; i < c->n_procs; i++) {
-		struct cap_proc *p = c->procs[i];
-
-		if (p->omitted)
-			continue;
-		if (type == F_OWNER_PID && p->pid == id)
-			return p->vpid;
-		if (type == F_OWNER_PGRP && p->stat.pgrp == id)
-			return cap_model(c, p)->pgid;
-		for (k = 0; type == F_OWNER_TID && k < p->n_threads; k++)
-			if (p->threads[k]->task.tid == id)
-				return p->threads[k]->vtid;
 	}
 	return 0;
 }
@@ -222,14 +239,6 @@ static int check_unnamed(struct work *w, struct cr_error *err)
 	return 0;
 }
 
-static int keep_shared(const struct cr_object_source *src, int fd,
-		       uint64_t size, uint32_t *shm, struct cr_error *err)
-{
-	int ret = cap_copy_file(src->keep_arg, &src->st, fd, size, shm, err);
-
-	return ret ? cr_error_prefix(err, "%s", cr_object_label(src)) : 0;
-}
-
 static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 {
 	struct cr_image *img = w->c->img;
@@ -277,8 +286,6 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 	int ret;
 
 	w->src->held = !p->launcher;
-	w->src->keep = keep_shared;
-	w->src->keep_arg = w->c;
 	ret = find_shared(w, &file, err);
 	if (!ret && file == CR_NONE)
 		ret = add_file(w, &file, err);

@@ -8,9 +8,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
+
+#define LIMITS_COLUMN 26 /* of /proc/PID/limits: the soft limit */
 
 static int no_memory(struct cr_error *err)
 {
@@ -96,15 +99,51 @@ static int read_launcher(struct cap_proc *p, struct cr_process *m,
 	return 0;
 }
 
+/*
+ * Another user's limits need CAP_SYS_RESOURCE, but the text of them does not:
+ * "Max cpu time   unlimited   unlimited   seconds", in the order of their
+ * numbers.
+ */
+static int read_limits(struct cr_process *m, pid_t from)
+{
+	char *text = NULL, *line, *save = NULL, cur[24], max[24];
+	struct rlimit64 lim;
+	int i;
+
+	for (i = 0; i < CR_NRLIMIT; i++) {
+		if (prlimit64(from, i, NULL, &lim))
+			break;
+		m->rlimit[i].cur = lim.rlim_cur;
+		m->rlimit[i].max = lim.rlim_max;
+	}
+	if (i == CR_NRLIMIT)
+		return 0;
+	text = cr_procfs_read(from, NULL, "limits");
+	line = text ? strtok_r(text, "\n", &save) : NULL; /* the heading */
+	for (i = 0; line && i < CR_NRLIMIT; i++) {
+		line = strtok_r(NULL, "\n", &save);
+		if (!line || strlen(line) < LIMITS_COLUMN ||
+		    sscanf(line + LIMITS_COLUMN, "%23s %23s", cur, max) != 2)
+			break;
+		m->rlimit[i].cur = strcmp(cur, "unlimited")
+					   ? strtoull(cur, NULL, 10)
+					   : UINT64_MAX;
+		m->rlimit[i].max = strcmp(max, "unlimited")
+					   ? strtoull(max, NULL, 10)
+					   : UINT64_MAX;
+	}
+	free(text);
+	return i == CR_NRLIMIT ? 0 : -EPERM;
+}
+
 /* Directories, masks and limits: the same in a forked copy. */
 static int read_surroundings(struct cap_proc *p, struct cr_process *m,
 			     pid_t from, const char *status,
 			     struct cr_error *err)
 {
 	const char *u = cr_procfs_field(status, "Umask");
-	struct rlimit64 lim;
 	char *text;
-	int i;
+	int ret;
 
 	m->cwd = cr_procfs_link(from, "cwd");
 	m->root = m->cwd ? cr_procfs_link(from, "root") : NULL;
@@ -113,13 +152,9 @@ static int read_surroundings(struct cap_proc *p, struct cr_process *m,
 				    "current or root directory: %s",
 				    strerror(errno));
 	m->umask = u ? (uint32_t)strtoul(u, NULL, 8) : 022;
-	for (i = 0; i < CR_NRLIMIT; i++) {
-		if (prlimit64(from, i, NULL, &lim))
-			return cr_error_set(err, -errno, "limits: %s",
-					    strerror(errno));
-		m->rlimit[i].cur = lim.rlim_cur;
-		m->rlimit[i].max = lim.rlim_max;
-	}
+	ret = read_limits(m, from);
+	if (ret)
+		return cr_error_set(err, ret, "limits: %s", strerror(-ret));
 	text = cr_procfs_read(from, NULL, "oom_score_adj");
 	if (text)
 		m->oom_score_adj = atoi(text);
@@ -172,6 +207,31 @@ static int read_credentials(struct cr_process *m, const char *status,
 }
 
 /*
+ * Has the parent of this stopped process been told?  It could still wait for
+ * it if not.
+ */
+static int ask_parent(struct cr_capture *c, struct cap_proc *p, bool *told,
+		      struct cr_error *err)
+{
+	struct cap_proc *parent = cap_scope_find(c, p->ppid);
+	struct cr_task *t;
+	int64_t result;
+	int32_t signo;
+
+	*told = false;
+	if (!parent || !cap_live(parent) || !parent->threads[0]->task.scratch)
+		return 0;
+	t = &parent->threads[0]->task;
+	*told = true;
+	if (ask(t, "waitid", SYS_waitid, P_PID, (uint64_t)p->vpid, t->scratch,
+		WSTOPPED | WNOHANG | WNOWAIT, t->scratch, &signo, sizeof(signo),
+		&result, err))
+		return err ? err->code : -EIO;
+	*told = signo == 0;
+	return cr_remote_settle(t);
+}
+
+/*
  * The parts that a fork does not copy, read under the stop.  A zombie or a
  * launcher has little else.
  */
@@ -180,6 +240,7 @@ int cap_read_process(struct cr_capture *c, struct cap_proc *p,
 {
 	struct cr_process *m = cap_model(c, p);
 	const char *status = p->status;
+	bool told = false;
 	int ret = 0;
 
 	read_ids(c, p, m, status);
@@ -201,6 +262,10 @@ int cap_read_process(struct cr_capture *c, struct cap_proc *p,
 	m->kind = CR_PROC_NORMAL;
 	m->stopped = p->threads[0]->task.group_stop;
 	m->stop_signal = p->threads[0]->task.group_signal;
+	if (m->stopped)
+		ret = ask_parent(c, p, &told, err);
+	if (told)
+		m->stop_signal = 0;
 out:
 	if (ret)
 		cr_error_prefix(err, "process %d", p->vpid);

@@ -10,14 +10,15 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/procfs.h"
 #include "restore/build.h"
 
 static int build_memory(struct cr_restore_context *ctx, struct cr_error *err)
@@ -122,21 +123,6 @@ static int seal(struct cr_restore_context *ctx, struct cr_stub *s,
 	return ret < 0 ? (int)ret : 0;
 }
 
-static char state_of(pid_t pid)
-{
-	char path[64], line[512], *p;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	p = fgets(line, sizeof(line), f);
-	fclose(f);
-	p = p ? strrchr(line, ')') : NULL;
-	return p && p[1] ? p[2] : 0;
-}
-
 /*
  * A process that was stopped by job control goes over into that stop without
  * running an instruction; its leader first, which stops the other threads.
@@ -144,11 +130,13 @@ static char state_of(pid_t pid)
 static int release_stopped(struct cr_stub *s, struct cr_error *err)
 {
 	struct timespec nap = { 0, 200000 };
+	struct cr_procfs_stat st;
 	int ret;
 
 	s->tasks[0].kept |= 1ULL << SIGSTOP;
 	ret = cr_remote_release(&s->tasks[0], err);
-	for (int i = 0; !ret && state_of(s->pid) != 'T'; i++) {
+	for (int i = 0;
+	     !ret && (cr_procfs_stat(s->pid, &st) || st.state != 'T'); i++) {
 		if (i == 10000)
 			return cr_error_set(err, -ETIMEDOUT,
 					    "process %d does not stop again",
@@ -158,6 +146,27 @@ static int release_stopped(struct cr_stub *s, struct cr_error *err)
 	for (size_t i = 1; !ret && i < s->n_tasks; i++)
 		ret = cr_remote_release(&s->tasks[i], err);
 	return ret;
+}
+
+/*
+ * A parent that had waited for the stop of its child before the checkpoint
+ * must not be told a second time.
+ */
+static int note_stop(struct cr_restore_context *ctx, struct cr_stub *s,
+		     struct cr_error *err)
+{
+	uint32_t parent = cr_plan_find(ctx->img, s->p->ppid);
+	int64_t ret;
+
+	if (s->p->stop_signal || parent == CR_NONE ||
+	    !ctx->stubs[parent].created)
+		return 0;
+	ret = cr_stub_call(&ctx->stubs[parent].tasks[0],
+			   "waiting for a stopped child", SYS_waitid,
+			   (uint64_t[6]){ P_PID, (uint64_t)s->pid, 0,
+					  WSTOPPED | WNOHANG },
+			   err);
+	return ret < 0 ? (int)ret : 0;
 }
 
 static int finish(struct cr_restore_context *ctx, struct cr_error *err)
@@ -185,6 +194,8 @@ static int finish(struct cr_restore_context *ctx, struct cr_error *err)
 				ret = cr_thread_registers(s, k, err);
 		if (!ret && s->p->stopped)
 			ret = release_stopped(s, err);
+		if (!ret && s->p->stopped)
+			ret = note_stop(ctx, s, err);
 		if (ret < 0)
 			return ret;
 	}
@@ -203,6 +214,8 @@ int cr_build(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = build_memory(ctx, err);
 	if (!ret)
 		ret = cr_tree_create_threads(ctx, err);
+	if (!ret)
+		ret = cr_files_open_late(ctx, err);
 	if (!ret)
 		ret = build_state(ctx, err);
 	if (!ret)

@@ -2,60 +2,32 @@
 /* kill.c - leaves nothing of a tree behind */
 #include "restore/kill.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], line[512], *p;
-	pid_t ppid = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	p = fgets(line, sizeof(line), f);
-	fclose(f);
-	p = p ? strrchr(line, ')') : NULL;
-	if (!p || sscanf(p + 1, " %*c %d", &ppid) != 1)
-		return 0;
-	return ppid;
-}
+#include "common/procfs.h"
 
 int cr_children(pid_t **children, size_t *n)
 {
-	pid_t self = getpid(), pid, *more;
-	DIR *d = opendir("/proc");
-	struct dirent *e;
+	struct cr_procfs_stat st;
+	pid_t self = getpid();
+	int32_t *pids;
+	size_t all, i;
+	int ret;
 
 	*children = NULL;
 	*n = 0;
-	if (!d)
-		return -errno;
-	while ((e = readdir(d))) {
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
-		pid = atoi(e->d_name);
-		if (parent_of(pid) != self)
-			continue;
-		more = realloc(*children, (*n + 1) * sizeof(pid));
-		if (!more) {
-			closedir(d);
-			return -ENOMEM;
-		}
-		*children = more;
-		more[(*n)++] = pid;
-	}
-	closedir(d);
+	ret = cr_procfs_pids(&pids, &all);
+	if (ret)
+		return ret;
+	for (i = 0; i < all; i++)
+		if (!cr_procfs_stat(pids[i], &st) && st.ppid == self)
+			pids[(*n)++] = pids[i];
+	*children = pids;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 /* What is known of a stub while the steps are laid out. */
 struct node {
 	bool created;
+	bool sibling; /* created before its turn, for one that it leads */
 	int32_t session, group; /* at this point of the plan */
 };
 
@@ -63,6 +64,24 @@ static int32_t group_of(const struct planner *pl, const struct cr_process *p)
 }
 
 /*
+ * The leader of its session, where both have the same parent in the tree: an
+ * orphan of the session that its leader's parent has adopted.
+ */
+static uint32_t leading_sibling(const struct planner *pl, uint32_t i)
+{
+	const struct cr_image *img = pl->img;
+	const struct cr_process *p = &img->procs[i];
+	uint32_t leader = cr_plan_find(img, session_of(pl, p));
+
+	if (leader == CR_NONE || leader == i ||
+	    img->procs[leader].ppid != p->ppid ||
+	    img->procs[leader].exit_signal != p->exit_signal ||
+	    cr_plan_find(img, p->ppid) == CR_NONE)
+		return CR_NONE;
+	return leader;
+}
+
+/*
  * The session a process must be born in.  A leader may be born anywhere,
  * unless it has children from the time before it became one.
  */
@@ -70,6 +89,8 @@ static int32_t birth_session(const struct planner *pl, uint32_t i)
 {
 	const struct cr_process *p = &pl->img->procs[i];
 
+	if (leading_sibling(pl, i) != CR_NONE)
+		return ANY; /* it makes it */
 	if (session_of(pl, p) != p->pid)
 		return session_of(pl, p);
 	for (size_t c = i + 1; c < pl->img->n_procs; c++) {
@@ -218,7 +239,13 @@ static int choose_creator(const struct planner *pl, uint32_t i, uint32_t parent,
 {
 	const struct cr_image *img = pl->img;
 	uint64_t need = needed_flags(pl, i);
+	uint32_t leader = leading_sibling(pl, i);
 
+	if (leader != CR_NONE && shared_flags(img, i, leader) == need) {
+		*creator = leader;
+		*flags = need | CLONE_PARENT;
+		return 0;
+	}
 	*creator = parent;
 	*flags = parent == CR_NONE || parent >= img->n_procs
 			 ? 0
@@ -257,6 +284,8 @@ static int plan_children(struct planner *pl, uint32_t i, bool late)
 
 		if (pl->img->procs[c].ppid != p->pid || c == i)
 			continue;
+		if (pl->nodes[c].created && pl->nodes[c].sibling)
+			continue; /* made before its turn */
 		birth = birth_session(pl, c);
 		if ((leader && (birth == ANY || birth == p->pid)) != late)
 			continue;
@@ -271,10 +300,16 @@ static int plan_process(struct planner *pl, uint32_t i, uint32_t parent)
 {
 	const struct cr_process *p = &pl->img->procs[i];
 	int32_t birth = birth_session(pl, i);
-	uint32_t creator;
+	uint32_t creator, leader = leading_sibling(pl, i);
 	uint64_t flags;
 	int ret;
 
+	if (leader != CR_NONE && !pl->nodes[leader].created) {
+		pl->nodes[leader].sibling = true;
+		ret = plan_process(pl, leader, parent);
+		if (ret < 0)
+			return ret;
+	}
 	if (pl->nodes[i].created)
 		return cr_error_set(pl->err, -EINVAL,
 				    "process %d is its own ancestor", p->pid);

@@ -2,6 +2,7 @@
 /* timer.c - interval timers and POSIX timers, with what remained of them */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -19,6 +20,22 @@
 
 #define NS 1000000000LL
 
+/*
+ * The kernel starts ITIMER_REAL anew when the program takes its signal.  As
+ * long as that waits, nothing remains of it; here it starts at once.
+ */
+static bool waits_for_alarm(const struct cr_process *p)
+{
+	int32_t signo;
+
+	for (size_t i = 0; i < p->n_pending; i++) {
+		memcpy(&signo, p->pending[i].raw, sizeof(signo));
+		if (signo == SIGALRM)
+			return p->itimer[0].interval_ns > 0;
+	}
+	return false;
+}
+
 static int restore_itimers(struct cr_restore_context *ctx, struct cr_stub *s,
 			   struct cr_error *err)
 {
@@ -33,8 +50,10 @@ static int restore_itimers(struct cr_restore_context *ctx, struct cr_stub *s,
 		uint64_t at;
 		int64_t ret;
 
-		if (it->value_ns <= 0)
+		if (it->value_ns <= 0 && (i || !waits_for_alarm(s->p)))
 			continue;
+		if (it->value_ns <= 0)
+			v.it_value = v.it_interval;
 		if (!v.it_value.tv_sec && !v.it_value.tv_usec)
 			v.it_value.tv_usec = 1;
 		at = cr_stub_put(ctx, &s->tasks[0], 0, &v, sizeof(v), err);

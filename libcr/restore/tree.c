@@ -289,7 +289,8 @@ static int die_of(pid_t pid, int sig)
 
 	prlimit(pid, RLIMIT_CORE, &none, NULL);
 	if (ptrace(PTRACE_SETSIGMASK, pid, sizeof(mask), &mask) < 0 ||
-	    kill(pid, sig) < 0 || ptrace(PTRACE_CONT, pid, 0, 0) < 0)
+	    kill(pid, sig) < 0 ||
+	    (sig != SIGKILL && ptrace(PTRACE_CONT, pid, 0, 0) < 0))
 		return -errno;
 	for (;;) {
 		if (waitpid(pid, &status, __WALL) < 0) {

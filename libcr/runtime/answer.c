@@ -314,12 +314,32 @@ int cr_answer_finish(int verdict)
 	return outcome == CR_OUTCOME_RESTARTED;
 }
 
+/*
+ * A user that has no number in our user namespace, as root has none in one
+ * made for a restart.  It has shown what it may: only who may send us signals
+ * can have sent the token.
+ */
+static bool is_outsider(uid_t uid)
+{
+	unsigned int first, host, n;
+	bool mapped = false;
+	FILE *f = fopen("/proc/self/uid_map", "re");
+
+	if (!f)
+		return false;
+	while (!mapped && fscanf(f, "%u %u %u", &first, &host, &n) == 3)
+		mapped = uid - first < n;
+	fclose(f);
+	return !mapped;
+}
+
 /* May this requester ask, and can its connection be left out? */
 static bool admit(const struct ucred *peer)
 {
 	char text[128];
 
-	if (peer->uid != 0 && peer->uid != geteuid()) {
+	if (peer->uid != 0 && peer->uid != geteuid() &&
+	    !is_outsider(peer->uid)) {
 		snprintf(text, sizeof(text),
 			 "libcr does not take requests from uid %u: it runs "
 			 "as uid %u",
