@@ -46,7 +46,14 @@ static void __attribute__((constructor)) become_restart(void)
 	char exe[4096], path[4096], image[4096];
 	ssize_t n;
 
-	if (!step || !*step || !rank)
+	if (!rank)
+		return;
+	/*
+	 * A restart before MPI_Init leaves the environment of its launch in
+	 * libcr's control block, which asking for anything makes.
+	 */
+	cr_checkpointable("");
+	if (!step || !*step)
 		return;
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	if (n < 0)
