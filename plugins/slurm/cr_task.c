@@ -194,7 +194,7 @@ static void task_batch(char **argv)
 
 int main(int argc, char **argv)
 {
-	const char *program = getenv("CR_TASK_ARGV0");
+	const char *program = getenv(CR_TASK_ARGV0_ENV);
 	const char *script;
 
 	if (argc < 1 || !program) {
@@ -202,7 +202,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	argv[0] = strdup(program);
-	unsetenv("CR_TASK_ARGV0");
+	unsetenv(CR_TASK_ARGV0_ENV);
+	unsetenv(CR_TASK_PATH_ENV);
 	script = getenv("CR_TASK_BATCH");
 	unsetenv("CR_TASK_BATCH");
 	task_close_leaks();

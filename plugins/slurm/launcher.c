@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * launcher.c - libcr_slurm.so, preloaded into every process of the job, does
- * something in launchers only (srun, mpirun, ...), before their main()
+ * something in launchers only (srun, mpirun, ...), before their main(), and
+ * in tasks of srun --multi-prog
  *
  * - CR_LAUNCHER: by which command of the script a rank was started;
  * - in a restored script's launchers, SLURM_* variables are those of the
  *   allocation of now, unless the script itself has changed them;
  * - a launcher that is run anew by a restart learns which step it is to
  *   bring back (CR_RESTART_STEP).
+ * - a task that slurmstepd has not started through cr_task goes that way now.
  * doc/job-protocol.md, "Restart".  Uses libc only; on any doubt it does
  * nothing.
  */
@@ -25,18 +27,23 @@
 
 #define LAUNCHER_FILE_MAX (1 << 20)
 
+static const char *launcher_exe(char exe[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", exe, PATH_MAX - 1);
+	const char *base;
+
+	exe[n < 0 ? 0 : n] = '\0';
+	base = strrchr(exe, '/');
+	return base ? base + 1 : exe;
+}
+
 static bool launcher_am_i(void)
 {
 	static const char *const names[] = { "srun",	"mpirun",  "mpiexec",
 					     "orterun", "prterun", NULL };
 	char exe[PATH_MAX];
-	const char *base;
-	ssize_t n;
+	const char *base = launcher_exe(exe);
 
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	exe[n < 0 ? 0 : n] = '\0';
-	base = strrchr(exe, '/');
-	base = base ? base + 1 : exe;
 	for (int i = 0; names[i]; i++)
 		if (!strcmp(base, names[i]) ||
 		    !strcmp(program_invocation_short_name, names[i]))
@@ -164,11 +171,49 @@ static void launcher_restart(void)
 	unsetenv("CR_RESTART_GENERATION");
 }
 
-__attribute__((constructor)) static void launcher_init(void)
+/*
+ * The SPANK plugin cannot put cr_task in front of the programs of
+ * --multi-prog: they come here instead.  cr_task starts them once more.  The
+ * environment is made by hand: bash's setenv() does not change what it has
+ * been given.
+ */
+static void launcher_multi_prog(char **argv, char **envp)
+{
+	static const char name[] = CR_TASK_ARGV0_ENV "=";
+	const char *path = getenv(CR_TASK_PATH_ENV);
+	char exe[PATH_MAX], own[sizeof(name) + PATH_MAX], **env;
+	size_t n = 0, at;
+
+	if (!path || !argv || !argv[0] || strlen(argv[0]) >= PATH_MAX ||
+	    !strcmp(launcher_exe(exe), "cr_task"))
+		return;
+	while (envp[n])
+		n++;
+	for (at = 0; at < n; at++)
+		if (!strncmp(envp[at], name, sizeof(name) - 1))
+			break;
+	env = at < n ? malloc((n + 1) * sizeof(*env)) : NULL;
+	if (!env)
+		return;
+	memcpy(env, envp, (n + 1) * sizeof(*env));
+	strcpy(own, name);
+	strcat(own, argv[0]);
+	env[at] = own;
+	execve(path, argv, env);
+	fprintf(stderr, "stillpoint: %s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+__attribute__((constructor)) static void launcher_init(int argc, char **argv,
+						       char **envp)
 {
 	char pid[16];
 
-	if (!getenv(CR_AGENT_SOCKET_ENV) || !launcher_am_i())
+	(void)argc;
+	if (!getenv(CR_AGENT_SOCKET_ENV))
+		return;
+	launcher_multi_prog(argv, envp);
+	if (!launcher_am_i())
 		return;
 	launcher_refresh();
 	launcher_restart();

@@ -29,6 +29,14 @@
  */
 #define CR_RESTART_STEP_ENV "CR_RESTART_STEP"
 
+/*
+ * For cr_task: the program in whose place it runs, and where it lies itself.
+ * They are in the environment of a program only if it was not started through
+ * cr_task (a task of srun --multi-prog).
+ */
+#define CR_TASK_ARGV0_ENV "CR_TASK_ARGV0"
+#define CR_TASK_PATH_ENV "CR_TASK_PATH"
+
 #define CR_REGISTER_MAGIC 0x67725243u /* "CRrg" */
 #define CR_REGISTER_VERSION 1
 
@@ -42,6 +50,9 @@ enum cr_register_kind {
 				   agent stays as long as one of them lives */
 	CR_REGISTER_EXIT = 6,	/* value: wait status of task "rank" of step
 				   "world"; sent by the plugin */
+	CR_REGISTER_STARTED = 7, /* value: pid of task "rank", which will
+				   say TASK or DAEMON itself if it can be
+				   checkpointed; sent by the plugin */
 };
 
 struct cr_register { /* native byte order: it never leaves the node */

@@ -270,7 +270,8 @@ int slurm_spank_task_init(spank_t sp, int ac, char **av)
 		return 0;
 	}
 	spank_get_item(sp, S_JOB_STEPID, &step);
-	spank_setenv(sp, "CR_TASK_ARGV0", argv[0], 1);
+	spank_setenv(sp, CR_TASK_ARGV0_ENV, argv[0], 1);
+	spank_setenv(sp, CR_TASK_PATH_ENV, path, 1);
 	if (step == SPANK_AGENT_BATCH_STEP)
 		spank_setenv(sp, "CR_TASK_BATCH", "1", 1);
 	else
@@ -281,16 +282,11 @@ int slurm_spank_task_init(spank_t sp, int ac, char **av)
 	return 0;
 }
 
-/* In slurmstepd: how a task has ended. */
-int slurm_spank_task_exit(spank_t sp, int ac, char **av)
+/* The names of a task of a step for the agent, and where that listens. */
+static bool plugin_task(spank_t sp, struct cr_register *m, char path[64])
 {
-	struct cr_register m = { .kind = CR_REGISTER_EXIT };
 	uint32_t job, step, rank, size, uid;
-	char path[64];
-	int status;
 
-	(void)ac;
-	(void)av;
 	if (!plugin.ready ||
 	    spank_get_item(sp, S_JOB_ID, &job) != ESPANK_SUCCESS ||
 	    spank_get_item(sp, S_JOB_STEPID, &step) != ESPANK_SUCCESS ||
@@ -298,14 +294,51 @@ int slurm_spank_task_exit(spank_t sp, int ac, char **av)
 	    spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
 	    spank_get_item(sp, S_TASK_GLOBAL_ID, &rank) != ESPANK_SUCCESS ||
 	    spank_get_item(sp, S_JOB_TOTAL_TASK_COUNT, &size) !=
-		    ESPANK_SUCCESS ||
+		    ESPANK_SUCCESS)
+		return false;
+	m->rank = rank;
+	m->size = size;
+	snprintf(m->world, sizeof(m->world), "%u.%u", job, step);
+	snprintf(path, 64, "/tmp/stillpoint-%u/%u/agent", uid, job);
+	return true;
+}
+
+/*
+ * In slurmstepd, before the task may run: whether it then says a word to the
+ * agent or not, it is known that it is there.
+ */
+int slurm_spank_task_post_fork(spank_t sp, int ac, char **av)
+{
+	struct cr_register m = { .kind = CR_REGISTER_STARTED };
+	char path[64], launcher[16];
+	pid_t pid;
+
+	(void)ac;
+	(void)av;
+	if (!plugin_task(sp, &m, path) ||
+	    spank_get_item(sp, S_TASK_PID, &pid) != ESPANK_SUCCESS)
+		return 0;
+	if (spank_getenv(sp, CR_LAUNCHER_ENV, launcher, sizeof(launcher)) ==
+	    ESPANK_SUCCESS)
+		m.launcher = atoi(launcher);
+	m.value = pid;
+	cr_register_send(path, &m, NULL, 500);
+	return 0;
+}
+
+/* In slurmstepd: how a task has ended. */
+int slurm_spank_task_exit(spank_t sp, int ac, char **av)
+{
+	struct cr_register m = { .kind = CR_REGISTER_EXIT };
+	char path[64];
+	int status;
+
+	(void)ac;
+	(void)av;
+	if (!plugin_task(sp, &m, path) ||
 	    spank_get_item(sp, S_TASK_EXIT_STATUS, &status) != ESPANK_SUCCESS)
 		return 0;
-	m.rank = rank;
-	m.size = size;
 	m.value = status;
-	snprintf(m.world, sizeof(m.world), "%u.%u", job, step);
-	snprintf(path, sizeof(path), "/tmp/stillpoint-%u/%u/agent", uid, job);
 	cr_register_send(path, &m, NULL, 500);
 	return 0;
 }

@@ -115,6 +115,10 @@ static void coord_agent_message(struct cr_peer *p, struct json_object *msg)
 		coord_rank(p, msg);
 	else if (!strcmp(type, "ended"))
 		cr_worlds_note(&p->coord->worlds, msg, CR_RANK_ENDED);
+	else if (!strcmp(type, "started"))
+		cr_worlds_note(&p->coord->worlds, msg, CR_RANK_STARTED);
+	else if (!strcmp(type, "daemon"))
+		cr_worlds_note(&p->coord->worlds, msg, CR_RANK_NEVER);
 	else if (!strcmp(type, "report"))
 		cr_coord_report(p, msg);
 	else

@@ -23,6 +23,7 @@ struct cr_root { /* of a rank's process tree, or the batch script */
 	pid_t pid;
 	int pidfd;
 	bool batch, mpi, ended;
+	bool started; /* the plugin says so, the task has not spoken yet */
 	char world[1024]; /* the batch script: generation it came from */
 	int rank, size, launcher;
 	int restarts; /* the batch script: of the job */

@@ -125,7 +125,7 @@ int cr_node_start_workers(struct cr_node *n)
 	}
 	rc = request_check_strangers(n, &t);
 	for (struct cr_root *r = n->roots; r && !rc; r = r->next)
-		if (!r->ended && r->client < 0) /* else: not begun */
+		if (!r->ended && !r->started && r->client < 0)
 			rc = request_start(r, &t);
 	cr_procs_free(&t);
 	return rc;

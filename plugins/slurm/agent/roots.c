@@ -53,9 +53,16 @@ static void roots_timeout(void *arg)
 	roots_release(r, -ENOTCONN, "the job's coordinator does not answer");
 }
 
+static const char *roots_message(const struct cr_root *r)
+{
+	if (r->ended)
+		return "ended";
+	return r->started ? "started" : "rank";
+}
+
 static void roots_tell(struct cr_root *r)
 {
-	struct json_object *msg = cr_json_message(r->ended ? "ended" : "rank");
+	struct json_object *msg = cr_json_message(roots_message(r));
 	bool sent;
 
 	cr_json_put_int(msg, "id", r->id);
@@ -149,15 +156,72 @@ static pid_t roots_find(const struct cr_node *n, pid_t pid)
 	return pid;
 }
 
+static struct cr_root *roots_of(const struct cr_node *n, pid_t pid)
+{
+	struct cr_root *r;
+
+	for (r = n->roots; r; r = r->next)
+		if (r->pid == pid && !r->ended)
+			break;
+	return r;
+}
+
+static struct cr_root *roots_add(struct cr_node *n,
+				 const struct cr_register *m, pid_t pid)
+{
+	struct cr_root *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->pidfd = roots_pidfd(pid);
+	if (r->pidfd < 0 ||
+	    cr_loop_watch(n->loop, r->pidfd, POLLIN, roots_ended, r)) {
+		if (r->pidfd >= 0)
+			close(r->pidfd);
+		free(r);
+		return NULL;
+	}
+	r->node = n;
+	r->id = ++n->last_id;
+	r->pid = pid;
+	r->batch = m->kind == CR_REGISTER_BATCH;
+	r->mpi = m->kind == CR_REGISTER_MPI;
+	strcpy(r->world, m->world);
+	for (char *c = r->world; *c && !r->batch; c++)
+		if (*c == '/')
+			*c = '_'; /* it is part of a file name */
+	r->rank = m->rank;
+	r->size = m->size;
+	r->launcher = m->launcher;
+	r->restarts = m->value;
+	r->status = -1;
+	r->client = r->worker_fd = r->worker_pidfd = -1;
+	r->next = n->roots;
+	n->roots = r;
+	return r;
+}
+
+static void roots_begins(struct cr_root *r, int client)
+{
+	r->client = client;
+	cr_log("process %d is %s %s rank %d of %d", r->pid,
+	       r->batch ? "the batch script" : "in", r->world, r->rank,
+	       r->size);
+	roots_tell(r);
+}
+
 static void roots_rank(struct cr_node *n, const struct cr_register *m,
 		       pid_t pid, int client)
 {
 	pid_t root = roots_find(n, pid);
 	struct cr_root *r;
 
-	for (r = n->roots; r; r = r->next)
-		if (r->pid == root && !r->ended)
-			break;
+	r = roots_of(n, root);
+	if (r && r->started && m->kind == CR_REGISTER_TASK) {
+		r->started = false;
+		roots_begins(r, client);
+		return;
+	}
 	if (r) {
 		r->mpi |= m->kind == CR_REGISTER_MPI;
 		if (m->kind == CR_REGISTER_MPI && !r->size)
@@ -170,40 +234,12 @@ static void roots_rank(struct cr_node *n, const struct cr_register *m,
 		cr_node_answer(client, -EINVAL, "not a rank");
 		return;
 	}
-	r = calloc(1, sizeof(*r));
+	r = roots_add(n, m, root);
 	if (!r) {
-		cr_node_answer(client, -ENOMEM, "the agent has no memory");
-		return;
-	}
-	r->pidfd = roots_pidfd(root);
-	if (r->pidfd < 0 ||
-	    cr_loop_watch(n->loop, r->pidfd, POLLIN, roots_ended, r)) {
 		cr_node_answer(client, -ESRCH, "no such process");
-		free(r);
 		return;
 	}
-	r->node = n;
-	r->id = ++n->last_id;
-	r->pid = root;
-	r->batch = m->kind == CR_REGISTER_BATCH;
-	r->mpi = m->kind == CR_REGISTER_MPI;
-	strcpy(r->world, m->world);
-	for (char *c = r->world; *c && !r->batch; c++)
-		if (*c == '/')
-			*c = '_'; /* it is part of a file name */
-	r->rank = m->rank;
-	r->size = m->size;
-	r->launcher = m->launcher;
-	r->restarts = m->value;
-	r->status = -1;
-	r->client = client;
-	r->worker_fd = r->worker_pidfd = -1;
-	r->next = n->roots;
-	n->roots = r;
-	cr_log("process %d is %s %s rank %d of %d", root,
-	       r->batch ? "the batch script" : "in", r->world, r->rank,
-	       r->size);
-	roots_tell(r);
+	roots_begins(r, client);
 }
 
 static void roots_watched_ended(int fd, short revents, void *arg)
@@ -255,6 +291,46 @@ static int roots_watch(struct cr_node *n, struct cr_watched **list, pid_t pid)
 	return 0;
 }
 
+/* Not a word yet of the task itself. */
+static int roots_started(struct cr_node *n, const struct cr_register *m)
+{
+	struct cr_root *r;
+
+	if (strlen(m->world) > ROOTS_WORLD_MAX || m->rank < 0 || !*m->world ||
+	    m->value <= 0)
+		return -EINVAL;
+	if (roots_of(n, m->value))
+		return 0;
+	r = roots_add(n, m, m->value);
+	if (!r)
+		return -ESRCH;
+	r->started = true;
+	roots_tell(r);
+	return 0;
+}
+
+/* What it has started are ranks, it is none itself. */
+static int roots_daemon(struct cr_node *n, pid_t pid)
+{
+	struct cr_root *r = roots_of(n, pid);
+	struct json_object *msg;
+
+	if (r && r->started) {
+		msg = cr_json_message("daemon");
+		cr_json_put_str(msg, "world", r->world);
+		cr_json_put_int(msg, "rank", r->rank);
+		cr_json_put_int(msg, "size", r->size);
+		n->send(msg, n->send_arg);
+		json_object_put(msg);
+		cr_loop_unwatch(n->loop, r->pidfd);
+		close(r->pidfd);
+		r->pidfd = -1;
+		r->ended = true;
+		cr_node_sweep(n);
+	}
+	return roots_watch(n, &n->daemons, pid);
+}
+
 /* The plugin knows how a task ended; usually we have seen before that it
  * did. */
 static void roots_exit(struct cr_node *n, const struct cr_register *m)
@@ -287,7 +363,7 @@ void cr_node_register(struct cr_node *n, const struct cr_register *m,
 		roots_rank(n, m, pid, client);
 		return;
 	case CR_REGISTER_DAEMON:
-		rc = roots_watch(n, &n->daemons, pid);
+		rc = roots_daemon(n, pid);
 		break;
 	case CR_REGISTER_STEPD:
 		rc = roots_watch(n, &n->stepds, m->value);
@@ -295,6 +371,9 @@ void cr_node_register(struct cr_node *n, const struct cr_register *m,
 	case CR_REGISTER_EXIT:
 		roots_exit(n, m);
 		rc = 0;
+		break;
+	case CR_REGISTER_STARTED:
+		rc = roots_started(n, m);
 		break;
 	default:
 		rc = -EINVAL;

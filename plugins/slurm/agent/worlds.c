@@ -48,7 +48,8 @@ static int worlds_count(const struct cr_world *i, enum cr_rank_state state)
 /* All ranks of a restored launcher are back: nothing to wait for. */
 static void worlds_arrived(struct cr_worlds *w, const struct cr_world *i)
 {
-	if (worlds_count(i, CR_RANK_NEVER) || worlds_count(i, CR_RANK_HELD))
+	if (worlds_count(i, CR_RANK_NEVER) ||
+	    worlds_count(i, CR_RANK_STARTED) || worlds_count(i, CR_RANK_HELD))
 		return;
 	for (size_t k = 0; k < w->n_expected; k++)
 		if (w->expected[k].launcher == i->launcher)
@@ -66,6 +67,7 @@ static void worlds_forget_launcher(struct cr_worlds *w, int launcher,
 
 		if (i == keep || i->launcher != launcher ||
 		    worlds_count(i, CR_RANK_LIVE) ||
+		    worlds_count(i, CR_RANK_STARTED) ||
 		    worlds_count(i, CR_RANK_HELD)) {
 			at = &i->next;
 			continue;
@@ -136,6 +138,16 @@ void cr_worlds_expect(struct cr_worlds *w, struct json_object *manifest)
 	}
 }
 
+static int worlds_unknown(const struct cr_world *i, int rank,
+			  struct cr_error *err)
+{
+	return cr_error_set(err, -EAGAIN,
+			    "task %d of step %s runs, and not by way of "
+			    "cr_task: it is just starting, or (--multi-prog) "
+			    "a program that loads no libcr_slurm.so",
+			    rank, i->name);
+}
+
 static int worlds_check_one(struct cr_world *i, struct cr_error *err)
 {
 	int reported = 0, unknown_end = 0, mpi = 0;
@@ -146,6 +158,9 @@ static int worlds_check_one(struct cr_world *i, struct cr_error *err)
 		unknown_end += i->ranks[r].state == CR_RANK_ENDED &&
 			       i->ranks[r].status < 0;
 	}
+	for (int r = 0; r < i->size; r++)
+		if (i->ranks[r].state == CR_RANK_STARTED)
+			return worlds_unknown(i, r, err);
 	if (!reported && !worlds_count(i, CR_RANK_LIVE))
 		return 0; /* over, or not begun */
 	for (int r = 0; r < i->size; r++) {
@@ -236,6 +251,9 @@ static int worlds_map_one(struct cr_worlds *w, int pid,
 	for (struct cr_world *i = w->first; i; i = i->next) {
 		if (i->launcher != pid)
 			continue;
+		for (int r = 0; r < i->size; r++)
+			if (i->ranks[r].state == CR_RANK_STARTED)
+				return worlds_unknown(i, r, err);
 		if (!worlds_reported(i)) {
 			over |= worlds_count(i, CR_RANK_ENDED) > 0;
 			continue;

@@ -16,6 +16,7 @@
 
 enum cr_rank_state {
 	CR_RANK_NEVER = 0, /* not heard of */
+	CR_RANK_STARTED,   /* nothing heard of itself: runs as it likes */
 	CR_RANK_HELD,	   /* waits for its first instruction */
 	CR_RANK_LIVE,
 	CR_RANK_ENDED,

@@ -113,6 +113,33 @@ static void ended(void **state)
 	cr_worlds_destroy(&w);
 }
 
+/* A task that runs and says nothing would begin anew at a restart. */
+static void silent_tasks(void **state)
+{
+	struct cr_worlds w = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		note(&w, "1.0", i, 2, 50, CR_RANK_STARTED, -1);
+	assert_int_equal(check(&w, "1.0", 0, -1, 2), -EAGAIN);
+	assert_int_equal(map(&w, 50, NULL), -EAGAIN);
+	note(&w, "1.0", 0, 2, 50, CR_RANK_LIVE, -1);
+	assert_int_equal(check(&w, "1.0", 0, 0, 2), -EAGAIN);
+	note(&w, "1.0", 1, 2, 50, CR_RANK_LIVE, -1);
+	assert_int_equal(check(&w, "1.0", 0, 1, 2), 0);
+	cr_worlds_destroy(&w);
+	/* what mpirun starts its ranks with is none itself */
+	note(&w, "1.1", 0, 1, 50, CR_RANK_STARTED, -1);
+	note(&w, "1.1", 0, 1, 50, CR_RANK_NEVER, -1);
+	assert_int_equal(check(&w, "1.1", 0, -1, 1), 0);
+	assert_int_equal(map(&w, 50, NULL), 0);
+	/* and one that has ended is over */
+	note(&w, "1.2", 0, 1, 60, CR_RANK_STARTED, -1);
+	note(&w, "1.2", 0, 1, 60, CR_RANK_ENDED, 0);
+	assert_int_equal(check(&w, "1.2", 0, -1, 1), 0);
+	cr_worlds_destroy(&w);
+}
+
 static void two_of_one(void **state)
 {
 	struct cr_worlds w = { 0 };
@@ -213,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),      cmocka_unit_test(ended),
+		cmocka_unit_test(silent_tasks),
 		cmocka_unit_test(two_of_one), cmocka_unit_test(restarted),
 		cmocka_unit_test(restarted_and_held),
 		cmocka_unit_test(all_in_mpi), cmocka_unit_test(impossible),
