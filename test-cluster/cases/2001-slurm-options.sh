@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The options are checked with clear errors; jobs without them are not touched
-# time limit: 120
+# time limit: 180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/slurm.sh"
 slurm_up 1
@@ -42,7 +42,7 @@ JOB=$(box as alice ctl env SBATCH_CHECKPOINT=7 \
 	sbatch --wait --parsable env.sh)
 grep -qx "SLURM_CHECKPOINT_IMAGE_DIR=$BOX/shared/mine/$JOB" \
 	"$BOX/shared/slurm-$JOB.out"
-wait_for '[ "$(slurm_agents)" = 0 ]' 20
+wait_for '[ "$(slurm_agents)" = 0 ]' 60
 
 note "a directory that cannot be made: said, and the job runs"
 slurm_submit --wait --checkpoint --checkpoint-dir=/proc/none env.sh

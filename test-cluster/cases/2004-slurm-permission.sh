@@ -16,7 +16,7 @@ install -m 755 attack "$BOX/shared/attack"
 
 slurm_submit --checkpoint --wrap='sleep 300'
 slurm_started
-wait_for '[ -s "$CHECKPOINTS/$JOB.agent" ]' 20
+wait_for '[ -s "$CHECKPOINTS/$JOB.agent" ]' 60
 log=$(echo "$CHECKPOINTS/$JOB"/agent-*.log)
 
 note "who may"

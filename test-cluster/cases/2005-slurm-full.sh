@@ -17,7 +17,7 @@ int main(void)
 
 	for (size_t i = 0; i < n; i++)
 		p[i] = i * 2654435761u >> 13;
-	for (int i = 1; i <= 60; i++) {
+	for (int i = 1; i <= 60000; i++) {
 		printf("at %d\n", i);
 		fflush(stdout);
 		usleep(250000);
@@ -32,7 +32,7 @@ mkdir "$small"
 box in n1 mount -t tmpfs -o size=8m,mode=1777 small "$small"
 
 slurm_submit --checkpoint --checkpoint-dir="$small" --wrap='./big; echo ends'
-wait_for 'slurm_has "at 3"' 30
+wait_for 'slurm_has "at 3"' 60
 for verb in vacate requeue create; do
 	note "$verb"
 	must_fail slurm_try "$verb" "$JOB" 2> err
@@ -48,7 +48,7 @@ done
 note "with room it works, and ends the job"
 box in n1 mount -o remount,size=64m "$small"
 now=$(grep -c ^at "$OUT")
-wait_for '[ "$(grep -c ^at "$OUT")" -gt $now ]' 20
+wait_for '[ "$(grep -c ^at "$OUT")" -gt $now ]' 60
 slurm_try vacate "$JOB"
 slurm_finish | grep CANCELLED
 box in n1 grep -q '"op": *"vacate"' "$small/$JOB/gen-1/manifest.json"

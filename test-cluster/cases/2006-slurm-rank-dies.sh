@@ -9,6 +9,7 @@ slurm_up 2
 slurm_script work.sh <<'END'
 #!/bin/bash
 for i in $(seq 14); do
+	[ $i != 10 ] || until [ -e go.$SLURM_JOB_ID ]; do sleep 0.1; done
 	echo "task $SLURM_PROCID at $i"
 	sleep 0.25
 done
@@ -29,6 +30,7 @@ for phase in REQUEST QUIESCE SNAPSHOT STORE; do
 	wait_for 'slurm_has "task 1 at 3"' 60
 	slurm_try create "$JOB"
 	slurm_try create "$JOB" MaxWait=5 || slurm_try error "$JOB" || true
+	touch "$BOX/shared/go.$JOB"
 	# it lost a rank: the step ends, and so does the script
 	[ "$(slurm_finish)" = "COMPLETED 0:0" ]
 	grep -q 'srun gave [1-9]' "$OUT"

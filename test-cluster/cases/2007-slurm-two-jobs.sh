@@ -9,6 +9,7 @@ slurm_up 2
 slurm_script work.sh <<'END'
 #!/bin/bash
 for i in $(seq 20); do
+	[ $i != 12 ] || until [ -e go ]; do sleep 0.1; done
 	echo "job $1 task $SLURM_PROCID at $i"
 	sleep 0.25
 done
@@ -39,6 +40,7 @@ note "two newest generations are kept"
 [ "$(echo "$CHECKPOINTS/$a"/gen-*)" = "$CHECKPOINTS/$a/gen-2 $CHECKPOINTS/$a/gen-3" ]
 slurm_requeue "$a"
 slurm_requeue "$b"
+touch "$BOX/shared/go"
 for job in "$a" "$b"; do
 	[ "$(slurm_finish "$job")" = "COMPLETED 0:0" ]
 done

@@ -9,6 +9,7 @@ slurm_up 2
 slurm_script serial.sh <<'END'
 #!/bin/bash
 for i in $(seq 60); do
+	[ $i != 40 ] || until [ -e go ]; do sleep 0.1; done
 	echo "at $i"
 	sleep 0.25
 done
@@ -17,7 +18,7 @@ echo ends
 END
 slurm_submit --checkpoint=0:01 serial.sh
 slurm_started
-wait_for '[ -e "$CHECKPOINTS/$JOB/gen-3/manifest.json" ]' 30
+wait_for '[ -e "$CHECKPOINTS/$JOB/gen-3/manifest.json" ]' 90
 slurm_try list "$JOB"
 slurm_try list "$JOB" | grep -q ' periodic '
 
@@ -35,6 +36,7 @@ as_alice scancel "$JOB"
 slurm_finish > state
 grep -q CANCELLED state
 old=$JOB
+touch "$BOX/shared/go"
 last=$(slurm_try show "$old" | sed -n 's/^generation *//p')
 [ "$last" -ge 4 ]
 slurm_submit --checkpoint --restart-dir="$CHECKPOINTS/$old" serial.sh

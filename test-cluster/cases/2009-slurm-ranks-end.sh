@@ -11,6 +11,8 @@ slurm_script work.sh <<'END'
 [ $SLURM_PROCID != 0 ] || exit 0
 [ $SLURM_PROCID != 1 ] || exit 3
 for i in $(seq 16); do
+	[ $i != 8 ] || until [ -e go.1 ]; do sleep 0.1; done
+	[ $i != 12 ] || until [ -e go.2 ]; do sleep 0.1; done
 	echo "task $SLURM_PROCID at $i"
 	sleep 0.25
 done
@@ -29,12 +31,14 @@ slurm_try show "$JOB"
 slurm_try show "$JOB" | grep -c 'had ended' | grep -qx 2
 slurm_requeue
 slurm_restarted 1
+touch "$BOX/shared/go.1"
 
 note "and once more, from the restarted one"
 wait_for 'slurm_has "task 3 at 9"' 60
 slurm_try create "$JOB"
 slurm_requeue
 slurm_restarted 2
+touch "$BOX/shared/go.2"
 [ "$(slurm_finish)" = "COMPLETED 0:0" ]
 for t in 2 3; do
 	seq -f "task $t at %.0f" 16 > want

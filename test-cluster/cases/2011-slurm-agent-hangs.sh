@@ -9,7 +9,7 @@ slurm_up 1
 slurm_script job.sh <<'END'
 #!/bin/bash
 #SBATCH --checkpoint
-for i in $(seq 600); do
+for i in $(seq 100000); do
 	[ ! -e "$1" ] || break
 	echo "at $i"
 	sleep 0.1

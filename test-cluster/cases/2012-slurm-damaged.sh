@@ -9,6 +9,7 @@ slurm_up 1
 slurm_script work.sh <<'END'
 #!/bin/bash
 for i in $(seq 16); do
+	[ $i != 10 ] || until [ -e go ]; do sleep 0.1; done
 	echo "task $SLURM_PROCID at $i"
 	sleep 0.25
 done
@@ -44,6 +45,7 @@ grep '^2 *not usable: .*1.context is damaged' list
 note "a damaged one does not take the place of a good one"
 slurm_try create "$JOB"
 slurm_try list "$JOB" | grep -c ' create ' | grep -qx 2
+touch "$BOX/shared/go"
 [ "$(slurm_finish)" = "COMPLETED 0:0" ]
 grep "$said" "$OUT"
 grep -q ' cannot restart from generation 2: .*damaged' \

@@ -9,12 +9,15 @@
 #	slurm_submit ARG...	sbatch as alice; the job's number is $JOB, its
 #				output $OUT
 #	slurm_try VERB ...	slurm-checkpoint as alice, ended after 90 s
-#	slurm_try_mpi VERB ...	the same for a job with MPI
 #	slurm_requeue [JOB]	what a dead node does to it, without the wait; but
 #				5 s, since slurmd refuses what it has just killed
 #	slurm_started [JOB]	wait until it runs
 #	slurm_finish [JOB]	wait for its end; prints state and exit code
 #	slurm_agents		number of our processes on all nodes
+#
+# No case may depend on how fast it is itself: what its programs do stops at
+# a gate, `until [ -e go ]; do sleep 0.1; done`, until the case touches that
+# file in $BOX/shared.
 
 slurm_up() {
 	need_root
@@ -43,17 +46,6 @@ slurm_submit() {
 }
 
 slurm_try() { as_alice timeout 90 slurm-checkpoint "$@"; }
-
-# A checkpoint of a job with MPI.  The known fault of doc/mpi.md, a cut that
-# stands still, counts as skipped and never as passed.
-slurm_try_mpi() {
-	local status=0
-	slurm_try "$@" 2>try.err || status=$?
-	cat try.err >&2
-	! grep -q 'QUIESCE had not come to its end' try.err ||
-		skip "known fault (doc/mpi.md): $(cat try.err)"
-	return $status
-}
 
 # has TEXT: does the job's output have this line?
 slurm_has() { grep -qx -- "$1" "$OUT" 2>/dev/null; }
