@@ -34,7 +34,10 @@ struct cr_object_source {
 	 */
 	int (*keep)(const struct cr_object_source *src, int fd, uint64_t size,
 		    uint32_t *shm, struct cr_error *err);
-	void *keep_arg;
+	/* What the program calls a process or thread of the tree, else 0. */
+	int32_t (*number)(const struct cr_object_source *src, pid_t pid,
+			  bool thread);
+	void *arg; /* of both */
 };
 
 /*
@@ -118,6 +121,7 @@ struct cr_object_links {
 struct cr_object_ops {
 	enum cr_object_kind kind;
 	const char *name; /* "pipe", for messages */
+	bool late; /* restore() needs the processes; none may need it */
 	/* Is this one of yours?  (Order in the table decides.) */
 	bool (*claims)(const struct cr_object_source *src);
 	/*
@@ -146,7 +150,8 @@ struct cr_object_ops {
 		      struct cr_error *err);
 	/*
 	 * Opens it in the supervisor (the process that builds the tree) and
-	 * returns the descriptor, or -errno.  Stubs inherit it.  Objects with
+	 * returns the descriptor, or -errno.  Stubs inherit it, or are sent
+	 * it when it is late.  Objects with
 	 * several files (pipes) are made on the first call for an object_id
 	 * and looked up in ctx by the next.
 	 */

@@ -5,7 +5,6 @@
  * A file with a name is opened by it again; its content is not in the image.
  * The content of a file without a name is.  Locks come back.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -38,12 +37,6 @@ static bool name_removed(const struct cr_object_source *src)
 
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
-	if (!strncmp(src->link, "/proc/", 6) && isdigit(src->link[6]))
-		return cr_error_set(err, -ENOTSUP,
-				    "%s is a file of /proc about a process, "
-				    "which cannot be saved; close it before "
-				    "the checkpoint",
-				    cr_object_label(src));
 	if (name_removed(src) && src->st.st_nlink)
 		return cr_error_set(err, -ENOTSUP,
 				    "%s lost this name but has another one, "

@@ -55,6 +55,7 @@ struct cr_restore_context {
 	bool own_namespace;    /* made for this restart */
 	int channel;	       /* to the caller */
 	int image_fd;
+	int late[2];	/* sends the stubs what was opened later; -1: nothing */
 	int *file_fd;	/* one per cr_image.files, -1: not needed */
 	int *shm_fd;	/* one per cr_image.shms, -1: anonymous */
 	int *mapped_fd; /* one per cr_image.mapped, -1: not needed */
@@ -137,6 +138,8 @@ int cr_mm_fields_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 
 /* files.c */
 int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err);
+/* Those that need the processes. */
+int cr_files_open_late(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
 		   struct cr_error *err);
 

@@ -36,6 +36,7 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	ctx->opt = opt;
 	ctx->channel = -1;
 	ctx->image_fd = -1;
+	ctx->late[0] = ctx->late[1] = -1;
 	ctx->engine.fd = -1;
 	ctx->requester = getpid();
 	ctx->file_fd = malloc((img->n_files + 1) * sizeof(int));

@@ -2,7 +2,9 @@
 /* files.c - opens what the tree had open and puts it where it was */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -75,6 +77,39 @@ static int open_mapped(struct cr_restore_context *ctx, uint32_t i,
 	return cr_context_park_fd(ctx, &ctx->mapped_fd[i], err);
 }
 
+static int open_file(struct cr_restore_context *ctx, uint32_t i,
+		     const struct cr_object_ops *ops, struct cr_error *err)
+{
+	const struct cr_file *f = &ctx->img->files[i];
+	int ret = ops->restore(ctx, f, err);
+
+	if (ret < 0)
+		return cr_error_set(err, ret, "%s%s%s: %s", ops->name,
+				    f->id.path ? " " : "",
+				    f->id.path ? f->id.path : "",
+				    strerror(-ret));
+	/*
+	 * A number of its own: objects may hand out what they remembered, and
+	 * the program may want this one.
+	 */
+	ctx->file_fd[i] = ret;
+	return cr_context_park_fd(ctx, &ctx->file_fd[i], err);
+}
+
+/* Inherited by all stubs. */
+static int make_channel(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	int ret;
+
+	if (ctx->late[0] >= 0)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ctx->late))
+		return cr_error_set(err, -errno, "socketpair: %s",
+				    strerror(errno));
+	ret = cr_context_park_fd(ctx, &ctx->late[0], err);
+	return ret < 0 ? ret : cr_context_park_fd(ctx, &ctx->late[1], err);
+}
+
 int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err)
 {
 	const struct cr_image *img = ctx->img;
@@ -97,24 +132,110 @@ int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err)
 					    "open file %u is of a kind (%u) "
 					    "that cannot be restored",
 					    i, img->files[i].kind);
-		ret = ops->restore(ctx, &img->files[i], err);
-		if (ret < 0)
-			return cr_error_set(err, ret, "%s%s%s: %s", ops->name,
-					    img->files[i].id.path ? " " : "",
-					    img->files[i].id.path
-						    ? img->files[i].id.path
-						    : "",
-					    strerror(-ret));
-		/*
-		 * A number of its own: objects may hand out what they
-		 * remembered, and the program may want this one.
-		 */
-		ctx->file_fd[i] = ret;
-		ret = cr_context_park_fd(ctx, &ctx->file_fd[i], err);
+		ret = ops->late ? make_channel(ctx, err) :
+				  open_file(ctx, i, ops, err);
 		if (ret < 0)
 			return ret;
 	}
 	return 0;
+}
+
+int cr_files_open_late(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	for (uint32_t i = 0; i < ctx->img->n_files; i++) {
+		const struct cr_object_ops *ops =
+			cr_object_ops_of(ctx->img->files[i].kind);
+		int ret = 0;
+
+		if (ops->late && file_used(ctx->img, i))
+			ret = open_file(ctx, i, ops, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int send_fd(int to, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec vec = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &vec,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(to, &m, MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+/* What the stub has not inherited; its number there. */
+static int pass(struct cr_restore_context *ctx, struct cr_task *t, int fd,
+		struct cr_error *err)
+{
+	struct {
+		struct msghdr m;
+		struct iovec vec;
+		char byte[8];
+		char control[CMSG_SPACE(sizeof(int))];
+	} a = { 0 };
+	uint64_t at = ctx->bench.data;
+	struct cmsghdr *c = (struct cmsghdr *)a.control;
+	int64_t ret;
+
+	a.m.msg_iov = (void *)(uintptr_t)(at + offsetof(typeof(a), vec));
+	a.m.msg_iovlen = 1;
+	a.m.msg_control =
+		(void *)(uintptr_t)(at + offsetof(typeof(a), control));
+	a.m.msg_controllen = sizeof(a.control);
+	a.vec.iov_base = (void *)(uintptr_t)(at + offsetof(typeof(a), byte));
+	a.vec.iov_len = 1;
+	if (!cr_stub_put(ctx, t, 0, &a, sizeof(a), err))
+		return err->code;
+	ret = send_fd(ctx->late[0], fd);
+	if (ret < 0)
+		return cr_error_set(err, (int)ret, "sending a descriptor: %s",
+				    strerror((int)-ret));
+	ret = cr_stub_call(t, "receiving a descriptor", SYS_recvmsg,
+			   (uint64_t[6]){ (uint64_t)ctx->late[1], at,
+					  MSG_CMSG_CLOEXEC | MSG_DONTWAIT },
+			   err);
+	if (ret >= 0)
+		ret = cr_remote_read(t->tid, at, &a, sizeof(a), err);
+	if (ret < 0)
+		return (int)ret;
+	if (c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return cr_error_set(err, -EBADF,
+				    "process %d: no descriptor came (see "
+				    "ulimit -n)",
+				    t->tgid);
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+static int place_late(struct cr_restore_context *ctx, struct cr_task *t,
+		      const struct cr_fd *fd, struct cr_error *err)
+{
+	int got = pass(ctx, t, ctx->file_fd[fd->file], err);
+	int64_t ret;
+
+	if (got < 0)
+		return got;
+	if (got == fd->fd)
+		return (int)cr_stub_call(t, "placing a descriptor", SYS_fcntl,
+					 (uint64_t[6]){ (uint64_t)got, F_SETFD,
+							fd->cloexec }, err);
+	ret = cr_stub_call(t, "placing a descriptor", SYS_dup3,
+			   (uint64_t[6]){ (uint64_t)got, (uint64_t)fd->fd,
+					  fd->cloexec ? O_CLOEXEC : 0 },
+			   err);
+	if (ret >= 0)
+		ret = cr_stub_call(t, "closing", SYS_close,
+				   (uint64_t[6]){ (uint64_t)got }, err);
+	return ret < 0 ? (int)ret : 0;
 }
 
 static int close_between(struct cr_task *t, uint32_t first, uint32_t last,
@@ -136,6 +257,12 @@ int cr_files_place(struct cr_restore_context *ctx, struct cr_stub *s,
 	for (size_t i = 0; i < s->p->n_fds; i++) {
 		const struct cr_fd *fd = &s->p->fds[i];
 
+		if (cr_object_ops_of(ctx->img->files[fd->file].kind)->late) {
+			ret = place_late(ctx, t, fd, err);
+			if (ret < 0)
+				return (int)ret;
+			continue;
+		}
 		ret = cr_stub_call(
 			t, "placing a descriptor", SYS_dup3,
 			(uint64_t[6]){ (uint64_t)ctx->file_fd[fd->file],
