@@ -8,7 +8,8 @@
 
 /* The first that claims a descriptor has it. */
 static const struct cr_object_ops *const kinds[] = {
-	&cr_object_proc,    &cr_object_regular, &cr_object_directory, &cr_object_device,
+	&cr_object_proc,    &cr_object_mqueue,	&cr_object_regular,
+	&cr_object_directory, &cr_object_device,
 	&cr_object_pipe,    &cr_object_stdio,	&cr_object_eventfd,
 	&cr_object_signalfd, &cr_object_timerfd, &cr_object_epoll,
 	&cr_object_unix, &cr_object_fifo, &cr_object_memfd,
@@ -31,7 +32,6 @@ static void describe(const struct cr_object_source *src, const char **what,
 		  "run it without perf" },
 		{ "anon_inode:inotify", "an inotify instance", NULL },
 		{ "anon_inode:[fanotify]", "a fanotify group", NULL },
-		{ "mqueue:", "a message queue", NULL },
 	};
 	size_t i;
 
