@@ -12,6 +12,7 @@
 
 #include "capture/internal.h"
 #include "config.h"
+#include "engine/engine.h"
 
 #define KILL_WAIT_S 2.0
 
@@ -369,6 +370,13 @@ static int take_snapshot(struct cr_capture *c, struct cr_error *err)
 	return ret;
 }
 
+/* For the administrator, where the kernel module is there. */
+static void log_result(const struct cr_capture *c, int result)
+{
+	cr_engine_done(NULL, CR_ENGINE_AUTO, CR_ENGINE_CHECKPOINT,
+		       c->opt.target, result < 0 ? result : 0);
+}
+
 int cr_capture_snapshot(struct cr_capture *c, struct cr_error *err)
 {
 	struct timespec t0;
@@ -392,8 +400,10 @@ int cr_capture_snapshot(struct cr_capture *c, struct cr_error *err)
 		ret = take_snapshot(c, err);
 	c->stats.snapshot_s = cap_since(&t0);
 	c->snapshotted = !ret;
-	if (ret)
+	if (ret) {
 		cap_release(c, 0, NULL);
+		log_result(c, ret);
+	}
 	return ret;
 }
 
@@ -500,6 +510,7 @@ int cr_capture_store(struct cr_capture *c, struct cr_writer *w,
 		ret = cr_writer_commit(w, c->img, err);
 	c->stats.bytes = cr_writer_bytes(w);
 	c->stats.store_s = cap_since(&t0);
+	log_result(c, ret);
 	return ret;
 }
 

@@ -118,12 +118,21 @@ int cr_engine_revoke_from(struct cr_engine *e, struct cr_task *t,
 	return remote_ioctl(e, t, CR_IOC_PIDS_CLOSE, -ENOENT, err);
 }
 
-void cr_engine_restart_done(struct cr_engine *e, pid_t pid, int result)
+void cr_engine_done(struct cr_engine *e, enum cr_engine_choice choice,
+		    enum cr_engine_work work, pid_t pid, int result)
 {
-	struct cr_ioc_done done = { .what = CR_DONE_RESTART,
+	struct cr_ioc_done done = { .what = work == CR_ENGINE_RESTART
+						    ? CR_DONE_RESTART
+						    : CR_DONE_CHECKPOINT,
 				    .pid = pid,
 				    .result = result };
+	struct cr_engine own = { .fd = -1 };
 
+	if (!e || e->fd < 0) {
+		cr_engine_open(&own, choice, NULL);
+		e = &own;
+	}
 	if (e->fd >= 0)
 		ioctl(e->fd, CR_IOC_DONE, &done);
+	cr_engine_close(&own);
 }

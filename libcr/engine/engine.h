@@ -43,7 +43,12 @@ int cr_engine_grant_to(struct cr_engine *e, struct cr_task *t,
 /* Takes it back if it was not used. */
 int cr_engine_revoke_from(struct cr_engine *e, struct cr_task *t,
 			  struct cr_error *err);
-/* The line in the kernel log; result: 0 or -errno. */
-void cr_engine_restart_done(struct cr_engine *e, pid_t pid, int result);
+/*
+ * The line in the kernel log, where the module is; result: 0 or -errno.  Of
+ * the session in e, or, if e is NULL or "user", of one for this alone.
+ */
+enum cr_engine_work { CR_ENGINE_CHECKPOINT, CR_ENGINE_RESTART };
+void cr_engine_done(struct cr_engine *e, enum cr_engine_choice choice,
+		    enum cr_engine_work work, pid_t pid, int result);
 
 #endif

@@ -180,7 +180,8 @@ fail(struct cr_restore_context *ctx, const struct cr_error *err)
 	struct cr_message m = { .kind = CR_MESSAGE_FAILED, .code = err->code };
 
 	memcpy(m.text, err->text, sizeof(m.text));
-	cr_engine_restart_done(&ctx->engine, root_pid(ctx), m.code);
+	cr_engine_done(&ctx->engine, ctx->opt->engine, CR_ENGINE_RESTART,
+		       root_pid(ctx), m.code);
 	/* stubs first: the message means that nothing is left */
 	cr_kill_descendants(NULL, 0);
 	cr_channel_send(ctx->channel, &m, -1);
@@ -215,7 +216,8 @@ static void run(struct cr_restore_context *ctx, double start,
 		return;
 	m.seconds = now() - start;
 	cr_channel_send(ctx->channel, &m, pidfd);
-	cr_engine_restart_done(&ctx->engine, root, 0);
+	cr_engine_done(&ctx->engine, ctx->opt->engine, CR_ENGINE_RESTART, root,
+		       0);
 	let_go_of_files(ctx->channel);
 	munmap((void *)(uintptr_t)ctx->bench.start,
 	       ctx->bench.end - ctx->bench.start);

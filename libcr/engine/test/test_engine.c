@@ -39,7 +39,7 @@ static void test_user(void **state)
 	assert_int_equal(cr_engine_grant(&e, &err), 0);
 	assert_int_equal(cr_engine_grant_to(&e, NULL, &err), 0);
 	assert_int_equal(cr_engine_revoke_from(&e, NULL, &err), 0);
-	cr_engine_restart_done(&e, 1, 0);
+	cr_engine_done(&e, CR_ENGINE_USER, CR_ENGINE_RESTART, 1, 0);
 	cr_engine_close(&e);
 	assert_int_equal(err.code, 0);
 }
