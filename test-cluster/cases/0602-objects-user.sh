@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The same as an ordinary user, who gets a namespace for the ids.
-# time limit: 300
+# time limit: 600
 # sub-cases: state/fd-*.c
 . "$(dirname "$0")/lib.sh"
 enter_pidns

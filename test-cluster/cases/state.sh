@@ -17,23 +17,28 @@ state_line() {
 		"$state_dir"/*.c
 }
 
-# state_build OUT: all of them make one program.
+# state_sources: the sources of this case.
+state_sources() {
+	local glob
+	for glob in $(sed -n 's/^# sub-cases: *//p' "$CASE"); do
+		compgen -G "${CASE%/*}/$glob"
+	done
+}
+
+# state_build OUT: they make one program.
 state_build() {
-	local src=("$state_dir"/*.c)
+	local src
+	mapfile -t src < <(state_sources)
 	"${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall -pthread \
-		-o "$1" "${src[@]}"
+		-o "$1" "$state_dir/main.c" "${src[@]}"
 }
 
 # state_all RUN...: every program that is asked for, by the command RUN NAME,
 # one after the other; fails when one of them fails.
 state_all() {
 	local name status start took bad=0 log src
-	read -r -a src <<<"$(sed -n 's/^# sub-cases: *//p' "$CASE")"
-	cd "$(dirname "$CASE")"
-	# shellcheck disable=SC2068 # patterns
-	src=$(state_names ${src[@]})
-	cd "$T"
-	for name in ${CR_SUBCASES:-$src}; do
+	mapfile -t src < <(state_sources)
+	for name in ${CR_SUBCASES:-$(state_names "${src[@]}")}; do
 		log=${CR_RESULTS:-$T}/$name.log
 		start=$(date +%s%N)
 		status=0
