@@ -71,6 +71,10 @@ const char *info_object_kind(uint32_t kind)
 		[CR_OBJ_MEMFD] = "memfd",
 		[CR_OBJ_UNIX] = "unix",
 		[CR_OBJ_FIFO] = "fifo",
+		[CR_OBJ_INET] = "inet",
+		[CR_OBJ_PIDFD] = "pidfd",
+		[CR_OBJ_PROC] = "proc",
+		[CR_OBJ_MQUEUE] = "mqueue",
 	};
 
 	return WORD(words, kind);
