@@ -51,19 +51,26 @@ static void report(const char *line, void *arg)
 
 /*
  * A file of /proc or a socket may be open for a moment only: what stands in
- * the way is told when it is still there after a while.
+ * the way is told when it is still there after a while.  Who only asks wants
+ * the answer at once.
  */
 static int check(struct job *j, struct cr_capture *c, struct cr_error *err)
 {
 	int i, n = 1;
 
-	for (i = 0; n > 0 && i < CHECKS - 1; i++) {
+	for (i = j->o->check_only ? CHECKS : 1; n && i < CHECKS; i++) {
+		cr_error_clear(err);
 		n = cr_capture_check(c, NULL, NULL, err);
-		if (n > 0)
+		/* in the middle of execve(2) nobody may look into it */
+		if (n < 0 && n != -EACCES && n != -EPERM)
+			break;
+		if (n)
 			usleep(CHECK_PAUSE_US);
 	}
-	if (n > 0)
+	if (n > 0 || n == -EACCES || n == -EPERM) {
+		cr_error_clear(err);
 		n = cr_capture_check(c, report, j, err);
+	}
 	if (n < 0)
 		return n;
 	if (n == 0)

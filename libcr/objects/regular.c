@@ -165,45 +165,79 @@ failed:
 			    path, strerror(errno));
 }
 
+/* Is the file what it must be for the program to go on with it? */
+static int check_named(const struct cr_file *file, const char *path,
+		       const struct stat *st, struct cr_error *err)
+{
+	if (!S_ISREG(st->st_mode))
+		return cr_error_set(err, -EINVAL,
+				    "%s is no regular file any more", path);
+	if ((uint64_t)st->st_size < file->id.size)
+		return cr_error_set(err, -ESTALE,
+				    "%s is shorter than at the checkpoint "
+				    "(%lld bytes now, %llu then); put it back "
+				    "or use --relocate",
+				    path, (long long)st->st_size,
+				    (unsigned long long)file->id.size);
+	return 0;
+}
+
+static int verify(const struct cr_image *img, const struct cr_file *file,
+		  struct cr_error *err)
+{
+	const char *path = file->id.path;
+	struct stat st;
+
+	if (file->id.deleted || !path)
+		return 0;
+	if (stat(path, &st))
+		return cr_error_set(err, -errno, "%s: %s", path,
+				    strerror(errno));
+	return check_named(file, path, &st, err);
+}
+
 static int open_named(struct cr_restore_context *ctx,
 		      const struct cr_file *file, struct cr_error *err)
 {
 	const char *path = cr_restore_path(ctx, file->id.path);
-	int fd, ret, access = (int)(file->flags & O_ACCMODE);
 	struct stat st;
+	int fd, ret;
 
 	if (!path)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	fd = open(path, cr_object_open_flags(file) & ~O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st))
-		goto failed;
-	if (!S_ISREG(st.st_mode)) {
-		ret = cr_error_set(err, -EINVAL,
-				   "%s is no regular file any more", path);
-	} else if ((uint64_t)st.st_size < file->id.size) {
-		ret = cr_error_set(err, -ESTALE,
-				   "%s is shorter than at the checkpoint "
-				   "(%lld bytes now, %llu then); put it back "
-				   "or use --relocate",
-				   path, (long long)st.st_size,
-				   (unsigned long long)file->id.size);
-	} else if ((uint64_t)st.st_size > file->id.size && access != O_RDONLY &&
-		   !(file->flags & (O_APPEND | O_PATH)) &&
-		   !cr_restore_grown(ctx, path)) {
-		ret = keep_tail(fd, file, path, &st, err);
-	} else {
-		ret = 0;
-	}
-	if (ret) {
-		close(fd);
+	if (fd < 0 || fstat(fd, &st)) {
+		ret = cr_error_set(err, -errno, "%s: %s", path,
+				   strerror(errno));
+		if (fd >= 0)
+			close(fd);
 		return ret;
 	}
-	return fd;
-failed:
-	ret = cr_error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
+	ret = check_named(file, path, &st, err);
+	if (ret)
 		close(fd);
-	return ret;
+	return ret ? ret : fd;
+}
+
+/* Only now is it certain that the program goes on. */
+static int start(struct cr_restore_context *ctx, const struct cr_file *file,
+		 int fd, struct cr_error *err)
+{
+	const char *path = cr_restore_path(ctx, file->id.path);
+	struct stat st;
+
+	if (file->id.deleted || !path ||
+	    (file->flags & O_ACCMODE) == O_RDONLY ||
+	    file->flags & (O_APPEND | O_PATH) || cr_restore_grown(ctx, path))
+		return 0;
+	if (fstat(fd, &st))
+		return cr_error_set(err, -errno, "%s: %s", path,
+				    strerror(errno));
+	/* a tree may have its own image open, in which it now is */
+	if ((uint64_t)st.st_size <= file->id.size ||
+	    cr_restore_is_image(ctx, &st))
+		return 0;
+	return keep_tail(fd, file, path, &st, err);
 }
 
 static int open_unnamed(struct cr_restore_context *ctx,
@@ -299,6 +333,8 @@ const struct cr_object_ops cr_object_regular = {
 	.check = check,
 	.capture = capture,
 	.descriptor = cr_locks_capture,
+	.verify = verify,
 	.restore = restore,
 	.connect = cr_locks_connect,
+	.start = start,
 };

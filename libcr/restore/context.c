@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "restore/build.h"
@@ -187,6 +188,14 @@ bool cr_restore_grown(struct cr_restore_context *ctx, const char *path)
 		if (!strcmp(ctx->opt->grown[i], path))
 			return true;
 	return false;
+}
+
+bool cr_restore_is_image(struct cr_restore_context *ctx, const struct stat *st)
+{
+	struct stat img;
+
+	return !fstat(cr_reader_fd(ctx->reader), &img) &&
+	       img.st_dev == st->st_dev && img.st_ino == st->st_ino;
 }
 
 int cr_restore_stdio(struct cr_restore_context *ctx, int n)

@@ -76,6 +76,9 @@ int cr_restore_remember(struct cr_restore_context *ctx, uint32_t kind,
 const char *cr_restore_path(struct cr_restore_context *ctx, const char *path);
 /* Is path (after --relocate) one of those that may have grown? */
 bool cr_restore_grown(struct cr_restore_context *ctx, const char *path);
+/* Is this the context file itself? */
+struct stat;
+bool cr_restore_is_image(struct cr_restore_context *ctx, const struct stat *st);
 int cr_restore_stdio(struct cr_restore_context *ctx, int n);
 /*
  * Fills a file with shared memory of the image; what the processes map of it

@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# --check: every obstacle of a tree with process, object, reason and advice; of an image, too.
+# time limit: 60
+. "$(dirname "$0")/lib.sh"
+enter_pidns
+tmpdir
+. "$CR_SRC/test-cluster/cases/restart.sh"
+cc_prog odd - <<'C'
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void become(const char *what)
+{
+	struct sock_filter allow = { BPF_RET, 0, 0, SECCOMP_RET_ALLOW };
+	struct sock_fprog prog = { 1, &allow };
+	int id;
+
+	if (!strcmp(what, "socket")) {
+		socket(AF_NETLINK, SOCK_RAW, 0);
+	} else if (!strcmp(what, "memory")) {
+		id = shmget(IPC_PRIVATE, 4096, 0600);
+		shmat(id, NULL, 0);
+		shmctl(id, IPC_RMID, NULL);
+	} else if (!strcmp(what, "directory")) {
+		mkdir("gone", 0700);
+		if (chdir("gone") || rmdir("../gone"))
+			exit(1);
+	} else if (!strcmp(what, "filter")) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+	} else if (!strcmp(what, "file")) {
+		int fd = open("data", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+		if (write(fd, "content", 7) != 7)
+			exit(1);
+	}
+}
+
+/* A child for each argument but the first, which is for ourselves. */
+int main(int argc, char **argv)
+{
+	int up[2];
+	char c;
+
+	if (pipe(up))
+		return 1;
+	for (int i = 2; i < argc; i++) {
+		if (fork())
+			continue;
+		become(argv[i]);
+		if (write(up[1], "", 1) != 1)
+			return 1;
+		for (;;)
+			pause();
+	}
+	become(argv[1]);
+	for (int i = 2; i < argc; i++)
+		if (read(up[0], &c, 1) != 1)
+			return 1;
+	close(up[0]);
+	close(up[1]);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+C
+end() {
+	local pid
+	for pid in $(running odd); do kill -9 "$pid"; done
+	wait_for '[ -z "$(running odd)" ]' 20
+}
+
+note "one line for each obstacle, and no more"
+start ./odd socket directory filter memory
+must_fail cr_checkpoint --check "$PID" 2>asked
+cat asked
+for text in "process $PID: descriptor [0-9]* (socket:.*is a socket.*; close it" \
+	'its current directory .* was removed; change' \
+	'has a seccomp filter.*; run it outside' \
+	'memory 0x[0-9a-f]*-.*System V shared memory.*; use'; do
+	[ "$(grep -c "$text" asked)" = 1 ] || fail "not once: $text"
+done
+[ "$(wc -l <asked)" = 5 ]
+grep -q '4 things stand in the way' asked
+
+note "the same text from a refused checkpoint, which stops nothing"
+must_fail cr_checkpoint -f image "$PID" 2>refused
+cmp asked refused
+[ ! -e image ]
+
+note "nobody traces it meanwhile, and another tracer is only one more line"
+for pid in $(running odd); do
+	grep -q '^TracerPid:[[:space:]]*0$' "/proc/$pid/status"
+done
+end
+
+note "nothing in the way"
+start ./odd nothing nothing
+cr_checkpoint --check "$PID"
+must_fail compgen -G 'context.*'
+end
+
+note "the verification of an image makes no process"
+start ./odd file
+save image
+cr_restart --check image
+[ -z "$(running odd)" ]
+printf short >data
+status=0
+cr_restart --check image 2>err || status=$?
+[ $status != 0 ] || fail "a shorter file was not noticed"
+grep -q 'data.*shorter than at the checkpoint' err || fail "$(cat err)"
+rm data
+must_fail cr_restart --check image 2>err
+grep -q 'data.*No such file' err || fail "$(cat err)"
+printf content >data
+cr_restart --check image
+cp odd odd.new
+printf x >>odd.new
+mv odd.new odd
+must_fail cr_restart --check image 2>err
+grep -q 'odd' err || fail "$(cat err)"
+[ -z "$(running odd)" ]
+head -c 10000 image >half
+must_fail cr_restart --check half 2>err
+[ -s err ]
