@@ -222,6 +222,12 @@ int slurm_spank_user_init(spank_t sp, int ac, char **av)
 	plugin_remote_environment(sp);
 	if (!plugin.wanted || plugin.never || !*plugin.dir)
 		return 0;
+	if (spank_getenv(sp, "SLURM_HET_SIZE", text, sizeof(text)) ==
+	    ESPANK_SUCCESS) {
+		slurm_error("stillpoint: this job cannot be checkpointed: it "
+			    "is a heterogeneous job");
+		return 0;
+	}
 	a.dir = plugin.dir;
 	a.site = plugin.site;
 	if (spank_get_item(sp, S_JOB_ID, &a.job) != ESPANK_SUCCESS ||

@@ -25,6 +25,11 @@ struct cr_jobctl_info {
 uid_t cr_jobctl_admin(void);
 int cr_jobctl_info(uint32_t job, struct cr_jobctl_info *info,
 		   struct cr_error *err);
+/*
+ * Which job "12", "12_3" (a task of an array) is.  A job that Slurm does not
+ * know any more is what its number says; -ENOTSUP: not to be checkpointed.
+ */
+int cr_jobctl_find(const char *text, uint32_t *job, struct cr_error *err);
 int cr_jobctl_requeue(uint32_t job, struct cr_error *err);
 /* Ends a job. */
 int cr_jobctl_cancel(uint32_t job, struct cr_error *err);

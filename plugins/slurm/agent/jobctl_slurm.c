@@ -90,7 +90,10 @@ int cr_jobctl_info(uint32_t job, struct cr_jobctl_info *info,
 		slurm_free_job_info_msg(msg);
 		return cr_error_set(err, -ESRCH, "no job %u", job);
 	}
-	j = &msg->job_array[0];
+	j = &msg->job_array[0]; /* of an array, all tasks are there */
+	for (uint32_t i = 0; i < msg->record_count; i++)
+		if (msg->job_array[i].job_id == job)
+			j = &msg->job_array[i];
 	info->uid = j->user_id;
 	info->restarts = j->restart_cnt;
 	info->batch = j->batch_flag;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - slurm-checkpoint: checkpoint a job, and look at its checkpoints */
-#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "plugins/slurm/command/command.h"
 
 static const char usage[] =
-	"usage: slurm-checkpoint [options] VERB JOB [MaxWait=S] [ImageDir=DIR]\n"
+	"usage: slurm-checkpoint [options] VERB JOB[_TASK] [MaxWait=S] [ImageDir=DIR]\n"
 	"\n"
 	"  able      can the job be checkpointed now? Yes, No, Began at TIME\n"
 	"  create    checkpoint it; it runs on\n"
@@ -58,19 +58,12 @@ static int main_key(struct cr_command *c, const char *arg)
 
 static int main_job(struct cr_command *c, const char *arg)
 {
-	char *end;
-	unsigned long job = strtoul(arg, &end, 10);
+	struct cr_error err = { 0 };
+	int rc = cr_jobctl_find(arg, &c->job, &err);
 
-	if (!isdigit((unsigned char)*arg) || !job || job > UINT32_MAX)
-		return cr_command_fail("%s: not a job id", arg);
-	if (*end == '.')
-		return cr_command_fail("%s: a step is checkpointed together "
-				       "with its job: give the job's id, %lu",
-				       arg, job);
-	if (*end)
-		return cr_command_fail("%s: not a job id", arg);
-	c->job = job;
-	return 0;
+	if (rc)
+		cr_command_fail("%s", err.text);
+	return rc == -ESRCH ? 1 : rc ? 2 : 0;
 }
 
 static int main_run(struct cr_command *c, const char *verb)
@@ -142,8 +135,9 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (main_job(&c, argv[optind + 1]))
-		return 2;
+	o = main_job(&c, argv[optind + 1]);
+	if (o)
+		return o;
 	for (int i = optind + 2; i < argc; i++)
 		if (main_key(&c, argv[i]))
 			return 2;
