@@ -41,7 +41,7 @@ static unsigned long skip_empty(struct mm_struct *mm, unsigned long addr,
 	p4d_t *p4d;
 	pud_t *pud;
 
-	mmap_assert_locked(mm);
+	lockdep_assert_held(&mm->mmap_lock);
 	while (addr < end) {
 		pgd = pgd_offset(mm, addr);
 		next = pgd_addr_end(addr, end);
@@ -86,7 +86,7 @@ static long next_pages(struct transfer *t, unsigned long *addr,
 	unsigned long stop;
 	long n;
 
-	mmap_assert_locked(t->mm);
+	lockdep_assert_held(&t->mm->mmap_lock);
 	while (*addr < end) {
 		if (need_resched() || signal_pending(current))
 			return -EAGAIN;
