@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Threads that wait in every kind of call, over a checkpoint and over a restart.
+# time limit: 240
+# sub-cases: state/call-*.c
+. "$(dirname "$0")/lib.sh"
+enter_pidns
+tmpdir
+. "$CR_SRC/test-cluster/cases/restart.sh"
+. "$CR_SRC/test-cluster/cases/state.sh"
+state_build state
+state_all state_one
