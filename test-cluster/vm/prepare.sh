@@ -6,7 +6,7 @@
 BOOT_MODULES="virtio_pci virtio_console 9pnet_virtio 9p overlay"
 
 vm_prepare() {
-	local want kver
+	local want
 	[ $# -gt 0 ] || set -- 6.1 6.12 5.10
 	for want; do
 		if [ -n "$(kernel_of "$want")" ]; then
@@ -14,9 +14,11 @@ vm_prepare() {
 			continue
 		fi
 		need apt-get apt-cache dpkg-deb depmod modprobe cpio busybox
-		(prepare_one "$want") || return
-		kver=$(kernel_of "$want")
-		echo "$kver"
+		case $want in
+		debug) . "$here/debug.sh"; (prepare_debug) || return ;;
+		*)     (prepare_one "$want") || return ;;
+		esac
+		kernel_of "$want"
 	done
 }
 
@@ -156,12 +158,14 @@ vmlinux() {
 	return 1
 }
 
-# initrd NEW KVER: busybox and BOOT_MODULES; /init is added when it runs.
+# initrd NEW [KVER]: busybox and BOOT_MODULES; /init is added when it runs.
+# Without KVER the kernel needs no modules.
 initrd() {
-	local new=$1 kver=$2 tree=$1/initrd module file name
+	local new=$1 kver=${2:-} tree=$1/initrd module file name
+	rm -rf "$tree"
 	mkdir -p "$tree"/{bin,proc,sys,dev,mnt,lower,mods}
 	cp -L "$(command -v busybox)" "$tree/bin/busybox"
-	for module in $BOOT_MODULES; do
+	[ -z "$kver" ] || for module in $BOOT_MODULES; do
 		modprobe -d "$new/root" -S "$kver" --show-depends "$module"
 	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
 	while read -r file; do
@@ -174,6 +178,7 @@ initrd() {
 		esac >"$tree/mods/$name"
 		echo "$name" >>"$tree/mods/order"
 	done
-	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$new/initrd.cpio"
+	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$new/initrd.new"
+	mv "$new/initrd.new" "$new/initrd.cpio"
 	rm -rf "$tree"
 }

@@ -47,8 +47,8 @@ guest_files() {
 	local m
 	cp "$here/guest-pid1" "$run/share/pid1"
 	printf '%s\n' ${shares[@]+"${shares[@]}"} | grep . >"$run/share/shares" || true
-	dir=$cache/$kver/root
-	echo "$(readlink -f "$dir/lib")/modules/$kver" >"$run/share/modules"
+	dir=$(echo "$cache/$kver"/root/lib/modules/*)
+	readlink -f "$dir" >"$run/share/modules" || true
 	{
 		echo 'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 		echo 'export HOME=/root TERM=dumb LANG=C.UTF-8'
