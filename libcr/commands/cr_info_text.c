@@ -75,6 +75,7 @@ const char *info_object_kind(uint32_t kind)
 		[CR_OBJ_PIDFD] = "pidfd",
 		[CR_OBJ_PROC] = "proc",
 		[CR_OBJ_MQUEUE] = "mqueue",
+		[CR_OBJ_INOTIFY] = "inotify",
 	};
 
 	return WORD(words, kind);

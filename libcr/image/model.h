@@ -68,6 +68,7 @@ enum cr_object_kind {
 	CR_OBJ_PIDFD,
 	CR_OBJ_PROC, /* file or directory below /proc/PID */
 	CR_OBJ_MQUEUE,
+	CR_OBJ_INOTIFY,
 	CR_OBJ_KINDS, /* not a kind: behind the last one */
 };
 

@@ -13,7 +13,7 @@ static const struct cr_object_ops *const kinds[] = {
 	&cr_object_pipe,    &cr_object_stdio,	&cr_object_eventfd,
 	&cr_object_signalfd, &cr_object_timerfd, &cr_object_epoll,
 	&cr_object_unix, &cr_object_fifo, &cr_object_memfd,
-	&cr_object_inet, &cr_object_pidfd,
+	&cr_object_inet, &cr_object_pidfd, &cr_object_inotify,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -30,7 +30,6 @@ static void describe(const struct cr_object_source *src, const char **what,
 		{ "anon_inode:[userfaultfd]", "a userfaultfd", NULL },
 		{ "anon_inode:[perf_event]", "a performance counter",
 		  "run it without perf" },
-		{ "anon_inode:inotify", "an inotify instance", NULL },
 		{ "anon_inode:[fanotify]", "a fanotify group", NULL },
 	};
 	size_t i;

@@ -365,8 +365,12 @@ int cr_files_connect(struct cr_restore_context *ctx, struct cr_error *err)
  */
 int cr_files_start(struct cr_restore_context *ctx, struct cr_error *err)
 {
-	int ret = each(ctx, true, err);
+	int ret;
 
+	for (uint32_t i = 0; i < ctx->img->n_mapped; i++)
+		if (ctx->mapped_fd[i] >= 0)
+			close(ctx->mapped_fd[i]);
+	ret = each(ctx, true, err);
 	for (uint32_t i = 0; !ret && i < ctx->img->n_files; i++)
 		if (ctx->file_fd[i] >= 0)
 			close(ctx->file_fd[i]);
