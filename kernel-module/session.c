@@ -102,7 +102,6 @@ static int session_info(struct cr_ioc_info *info)
 	return 0;
 }
 
-/* Not under the lock, which others of the session may want meanwhile. */
 static int session_pages(struct cr_session *s, struct cr_ioc_pages *arg)
 {
 	struct cr_target *t;
@@ -135,10 +134,6 @@ static int session_locked(struct cr_session *s, unsigned int nr,
 		return cr_stop(s, &arg->stop);
 	case _IOC_NR(CR_IOC_RESUME):
 		return cr_stop_resume(s, &arg->target);
-	case _IOC_NR(CR_IOC_THREADS):
-		return cr_stop_threads(s, &arg->threads);
-	case _IOC_NR(CR_IOC_READ):
-		return cr_stop_read(s, &arg->read);
 	case _IOC_NR(CR_IOC_PIDS_OPEN):
 		return cr_pids_open(s);
 	case _IOC_NR(CR_IOC_PIDS_CLOSE):
@@ -158,8 +153,18 @@ static int session_call(struct cr_session *s, unsigned int nr,
 		return session_info(&arg->info);
 	if (!session_is_mine(s))
 		return -EPERM;
-	if (nr == _IOC_NR(CR_IOC_PAGES))
+	/*
+	 * These touch the caller's memory, and may wait for it without end.
+	 * The owner's death needs the lock.
+	 */
+	switch (nr) {
+	case _IOC_NR(CR_IOC_PAGES):
 		return session_pages(s, &arg->pages);
+	case _IOC_NR(CR_IOC_THREADS):
+		return cr_stop_threads(s, &arg->threads);
+	case _IOC_NR(CR_IOC_READ):
+		return cr_stop_read(s, &arg->read);
+	}
 	if (mutex_lock_interruptible(&s->lock))
 		return -EINTR;
 	ret = session_locked(s, nr, arg);

@@ -261,18 +261,28 @@ int cr_stop_resume(struct cr_session *s, const struct cr_ioc_target *arg)
 	return 0;
 }
 
-int cr_stop_threads(struct cr_session *s, struct cr_ioc_threads *arg)
+/* A hold that is complete changes no more. */
+static struct cr_hold *get_hold(struct cr_session *s, pid_t pid)
 {
-	struct cr_target *target = find_stopped(s, arg->pid);
+	struct cr_hold *h = NULL;
+	struct cr_target *t;
+
+	mutex_lock(&s->lock);
+	t = s->over ? NULL : find_stopped(s, pid);
+	if (t) {
+		h = t->hold;
+		kref_get(&h->ref);
+	}
+	mutex_unlock(&s->lock);
+	return h;
+}
+
+static int list_threads(struct cr_hold *h, struct cr_ioc_threads *arg)
+{
 	__s32 __user *tids = u64_to_user_ptr(arg->tids);
 	struct cr_thread *t;
 
-	arg->n = 0;
-	if (arg->reserved)
-		return -EINVAL;
-	if (!target)
-		return -ESRCH;
-	list_for_each_entry(t, &target->hold->threads, node) {
+	list_for_each_entry(t, &h->threads, node) {
 		if (phase_of(t) != CR_THREAD_HELD)
 			continue;
 		if (arg->n < arg->max &&
@@ -281,6 +291,22 @@ int cr_stop_threads(struct cr_session *s, struct cr_ioc_threads *arg)
 		arg->n++;
 	}
 	return arg->n > arg->max ? -ENOSPC : 0;
+}
+
+int cr_stop_threads(struct cr_session *s, struct cr_ioc_threads *arg)
+{
+	struct cr_hold *h;
+	int ret;
+
+	arg->n = 0;
+	if (arg->reserved)
+		return -EINVAL;
+	h = get_hold(s, arg->pid);
+	if (!h)
+		return -ESRCH;
+	ret = list_threads(h, arg);
+	cr_hold_put(h);
+	return ret;
 }
 
 static int give(struct cr_ioc_read *arg, const void *data, unsigned int size)
@@ -316,14 +342,19 @@ static int read_thread(struct cr_thread *t, struct cr_ioc_read *arg)
 
 int cr_stop_read(struct cr_session *s, struct cr_ioc_read *arg)
 {
-	struct cr_target *target = find_stopped(s, arg->pid);
+	struct cr_hold *h = get_hold(s, arg->pid);
 	struct cr_thread *t;
+	int ret = -ESRCH;
 
-	if (!target)
+	if (!h)
 		return -ESRCH;
-	list_for_each_entry(t, &target->hold->threads, node)
-		if (phase_of(t) == CR_THREAD_HELD &&
-		    task_pid_vnr(t->task) == arg->tid)
-			return read_thread(t, arg);
-	return -ESRCH;
+	list_for_each_entry(t, &h->threads, node) {
+		if (phase_of(t) != CR_THREAD_HELD ||
+		    task_pid_vnr(t->task) != arg->tid)
+			continue;
+		ret = read_thread(t, arg);
+		break;
+	}
+	cr_hold_put(h);
+	return ret;
 }
