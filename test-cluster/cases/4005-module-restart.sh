@@ -113,7 +113,9 @@ chmod 1777 /tmp
 setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all \
 	"$T/as-user" "$1" &
 wait $! || exit 1
+dmesg | grep -q 'cr: checkpoint of process .* by uid 1000.*: done'
 dmesg | grep -q 'cr: restart of process .* by uid 1000.*: done'
+dmesg | grep -q 'cr: session' && exit 1
 rmmod cr
 END
 export T
