@@ -222,6 +222,18 @@ if [ "$(id -u)" = 0 ]; then
 	[ "$(cr_info --json image3 | grep -c '"ppid"')" = 1 ] ||
 		fail "$(cr_info --tree image3)"
 	kill $bob
+
+	note "root asks a program in a user namespace"
+	kill -9 "$alice"
+	wait_for '[ "$(running forward)" = $one ]' 20
+	rm -f alice.log alice.do
+	as_user "$CR_PREFIX/bin/cr_restart" image3 2>err &
+	restart=$!
+	wait_for 'grep -qs "end 1" alice.log || gone $restart' 20
+	alice=$(running forward | grep -vx $one)
+	rm -f alice.log
+	cr_checkpoint -p -f image5 "$alice" || fail "root may not"
+	log alice "begin 0 end 0"
 fi
 touch go
 all_gone
