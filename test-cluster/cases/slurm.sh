@@ -28,8 +28,10 @@ slurm_up() {
 	at_exit '[ $status = 0 ] || slurm_logs'
 }
 
-# When a case fails: what the agents and the jobs said.
+# When a case fails: what the agents, the jobs and Slurm said.
 slurm_logs() {
+	tail -n 20 "$BOX"/state/*/log/slurm*.log 2>/dev/null
+	box in ctl scontrol show job 2>/dev/null
 	tail -n 30 "$BOX"/shared/checkpoint/*/agent-*.log \
 		"$BOX"/shared/slurm-*.out 2>/dev/null
 }
