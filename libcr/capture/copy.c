@@ -202,8 +202,8 @@ static int copy_data(struct target *t, int fd, uint64_t size, uint8_t *seen,
 		if ((uint64_t)end > size)
 			end = (off_t)size;
 		for (; at < end && !ret; at += (off_t)n) {
-			n = end - at < CAP_CHUNK ? (size_t)(end - at) :
-						   CAP_CHUNK;
+			n = end - at < CAP_CHUNK ? (size_t)(end - at)
+						 : CAP_CHUNK;
 			for (got = 0; got < n; got += (size_t)r) {
 				r = pread(fd, t->buf + got, n - got,
 					  at + (off_t)got);

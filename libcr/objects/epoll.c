@@ -170,8 +170,8 @@ static int find_target(const struct cr_object_source *src,
 		       const struct cr_object_links *links, struct item *it,
 		       uint32_t skip, struct cr_error *err)
 {
-	struct kcmp_epoll_slot slot = { (uint32_t)src->fd,
-					(uint32_t)it->number, skip };
+	struct kcmp_epoll_slot slot = { (uint32_t)src->fd, (uint32_t)it->number,
+					skip };
 	size_t i;
 	long r;
 
@@ -299,8 +299,10 @@ static int add(struct cr_restore_context *ctx, const struct cr_file *file,
 
 	if (it->adder) {
 		self = cr_restore_fd_of(ctx, it->adder, file);
-		return cr_restore_call(ctx, it->adder, "adding to an epoll "
-				       "instance", SYS_epoll_ctl,
+		return cr_restore_call(ctx, it->adder,
+				       "adding to an epoll "
+				       "instance",
+				       SYS_epoll_ctl,
 				       (uint64_t[6]){ (uint64_t)self,
 						      EPOLL_CTL_ADD,
 						      (uint64_t)it->number },
@@ -321,8 +323,7 @@ static int add(struct cr_restore_context *ctx, const struct cr_file *file,
 
 /* Those that have fired first: nothing else must be reported with them. */
 static int connect_all(struct cr_restore_context *ctx,
-		       const struct cr_file *file, int fd,
-		       struct cr_error *err)
+		       const struct cr_file *file, int fd, struct cr_error *err)
 {
 	struct items s = { 0 };
 	int ret = cr_object_unrecord(file, record, &s, err);

@@ -21,7 +21,7 @@
 #include "objects/kinds.h"
 #include "objects/record.h"
 
-#define ARRIVE_MS 500	 /* the kernel waits 40 ms to confirm what came */
+#define ARRIVE_MS 500 /* the kernel waits 40 ms to confirm what came */
 #define DATAGRAM_MAX 65536
 
 void cr_inet_record(struct cr_pack *p, void *state)
@@ -76,13 +76,12 @@ static int refuse(const struct cr_object_source *src,
 		  const struct cr_inet_state *s, const char *what,
 		  const char *todo, struct cr_error *err)
 {
-	return cr_error_set(err, -ENOTSUP,
-			    "%s is a %s socket (%s) %s, which cannot be "
-			    "saved; %s",
-			    cr_object_label(src),
-			    s->type == SOCK_STREAM ? "TCP" : "UDP",
-			    cr_inet_text(s->peer.len ? &s->peer : &s->name),
-			    what, todo);
+	return cr_error_set(
+		err, -ENOTSUP,
+		"%s is a %s socket (%s) %s, which cannot be "
+		"saved; %s",
+		cr_object_label(src), s->type == SOCK_STREAM ? "TCP" : "UDP",
+		cr_inet_text(s->peer.len ? &s->peer : &s->name), what, todo);
 }
 
 static int read_names(int fd, struct cr_inet_state *s)
@@ -109,9 +108,8 @@ static int find_peer(const struct cr_object_source *src,
 	struct cr_inet_state o;
 	int fd;
 
-	for (size_t i = 0;
-	     cr_object_tree_place(src->tree, S_IFSOCK, i, &other.pid,
-				  &other.fd);
+	for (size_t i = 0; cr_object_tree_place(src->tree, S_IFSOCK, i,
+						&other.pid, &other.fd);
 	     i++) {
 		fd = cr_object_dup(&other, NULL);
 		if (fd < 0)
@@ -152,8 +150,9 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 		s->role = CR_INET_LISTENING;
 		s->backlog = info.tcpi_sacked;
 		if (info.tcpi_unacked)
-			return refuse(src, s, "with a connection that waits "
-					      "to be accepted",
+			return refuse(src, s,
+				      "with a connection that waits "
+				      "to be accepted",
 				      "try again later", err);
 		return 0;
 	case TCP_FIN_WAIT1:
@@ -172,8 +171,9 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 	s->role = CR_INET_CONNECTED;
 	peer = find_peer(src, s);
 	if (peer < 0)
-		return refuse(src, s, "connected to a process outside of those "
-				      "to be saved",
+		return refuse(src, s,
+			      "connected to a process outside of those "
+			      "to be saved",
 			      "checkpoint both together, or close it before "
 			      "the checkpoint",
 			      err);
@@ -240,8 +240,9 @@ static int wait_arrived(const struct cr_object_source *src,
 	close(peer);
 	if (!left)
 		return 0;
-	return refuse(src, s, "that has not enough room for what is being sent "
-			      "to it",
+	return refuse(src, s,
+		      "that has not enough room for what is being sent "
+		      "to it",
 		      "try again later, when it was read", err);
 }
 
@@ -288,9 +289,11 @@ static int look(const struct cr_object_source *src, int fd, char *buf,
 	n = recvfrom(fd, buf, DATAGRAM_MAX, MSG_PEEK | MSG_DONTWAIT,
 		     (struct sockaddr *)&from, &len);
 	if (n < 0)
-		return errno == EAGAIN ? -EAGAIN :
-		       cr_error_set(err, -errno, "%s: looking into it: %s",
-				    cr_object_label(src), strerror(errno));
+		return errno == EAGAIN ? -EAGAIN
+				       : cr_error_set(err, -errno,
+						      "%s: looking into it: %s",
+						      cr_object_label(src),
+						      strerror(errno));
 	if (!n)
 		return refuse(src, s, "with an empty datagram to be received",
 			      "try again later", err);
@@ -309,8 +312,8 @@ static int read_datagrams(const struct cr_object_source *src, int fd,
 	char *buf = malloc(DATAGRAM_MAX);
 	int ret = 0;
 
-	if (!buf || setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero,
-			       sizeof(zero)))
+	if (!buf ||
+	    setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero)))
 		ret = cr_error_set(err, -errno, "%s: SO_PEEK_OFF: %s",
 				   cr_object_label(src), strerror(errno));
 	while (!ret)

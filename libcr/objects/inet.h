@@ -19,7 +19,7 @@ struct cr_inet_message {
 };
 
 struct cr_inet_state {
-	uint32_t domain, type;	   /* AF_INET or _INET6; SOCK_* */
+	uint32_t domain, type; /* AF_INET or _INET6; SOCK_* */
 	uint32_t role;
 	struct cr_blob name, peer; /* sockaddrs, x86-64 Linux; or empty */
 	uint32_t backlog;

@@ -78,14 +78,15 @@ static int new_socket(const struct cr_inet_state *s, struct cr_error *err)
 {
 	int fd = socket((int)s->domain, (int)s->type | SOCK_CLOEXEC, 0);
 
-	return fd < 0 ? cr_error_set(err, -errno, "socket: %s",
-				     strerror(errno)) : fd;
+	return fd < 0 ? cr_error_set(err, -errno, "socket: %s", strerror(errno))
+		      : fd;
 }
 
 /* Is the port of this address in the way only as long as it is remembered? */
 static bool is_remembered(const struct cr_blob *name)
 {
-	static const char *const files[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+	static const char *const files[] = { "/proc/net/tcp",
+					     "/proc/net/tcp6" };
 	unsigned int port, state;
 	struct sockaddr_in in;
 	bool found = false;
@@ -96,8 +97,10 @@ static bool is_remembered(const struct cr_blob *name)
 		FILE *f = fopen(files[i], "re");
 
 		while (f && fgets(line, sizeof(line), f))
-			if (sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x "
-					 "%x", &port, &state) == 2 &&
+			if (sscanf(line,
+				   " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x "
+				   "%x",
+				   &port, &state) == 2 &&
 			    port == ntohs(in.sin_port))
 				found |= state == TIME_WAIT;
 		if (f)
@@ -143,11 +146,10 @@ static int bind_to(int fd, const struct cr_inet_state *s, struct cr_error *err)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	ret = bind_patiently(fd, s);
 	if (ret)
-		return cr_error_set(err, ret,
-				    "address %s: %s%s", cr_inet_text(&s->name),
-				    strerror(-ret),
-				    ret == -EADDRINUSE ?
-					    " (by another program)" : "");
+		return cr_error_set(err, ret, "address %s: %s%s",
+				    cr_inet_text(&s->name), strerror(-ret),
+				    ret == -EADDRINUSE ? " (by another program)"
+						       : "");
 	if (s->type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &zero, sizeof(zero));
 	return 0;
@@ -198,12 +200,11 @@ static int connect_client(struct one *client, struct cr_error *err)
 	for (i = 0; i < PATIENCE_MS / NAP_MS; i++) {
 		cr_error_clear(&why);
 		client->fd = new_socket(&client->s, &why);
-		ret = client->fd < 0 ? client->fd :
-				       bind_to(client->fd, &client->s, &why);
+		ret = client->fd < 0 ? client->fd
+				     : bind_to(client->fd, &client->s, &why);
 		if (!ret && connect(client->fd, at(&client->s.peer),
 				    (socklen_t)client->s.peer.len))
-			ret = cr_error_set(&why, -errno,
-					   "connecting to %s: %s",
+			ret = cr_error_set(&why, -errno, "connecting to %s: %s",
 					   cr_inet_text(&client->s.peer),
 					   strerror(errno));
 		/* such an answer of connect(2): the pair is remembered */
@@ -367,8 +368,8 @@ static int finish(struct cr_restore_context *ctx, struct one *o,
 				   strerror(errno));
 	if (!ret && cr_object_set_flags(o->fd, o->file))
 		ret = cr_error_set(err, -errno, "flags: %s", strerror(errno));
-	if (!ret && cr_restore_remember(ctx, CR_OBJ_INET, o->file->object_id, 0,
-					o->fd))
+	if (!ret &&
+	    cr_restore_remember(ctx, CR_OBJ_INET, o->file->object_id, 0, o->fd))
 		ret = cr_error_set(err, -ENOMEM, "out of memory");
 	return ret;
 }

@@ -30,7 +30,7 @@ struct watch {
 	char *path;
 	/* capture only */
 	uint64_t ino;
-	uint32_t dev; /* as the kernel has it */
+	uint32_t dev;	    /* as the kernel has it */
 	const char *handle; /* "fhandle-bytes:..." */
 };
 
@@ -122,8 +122,8 @@ static char *find_in_tree(const struct cr_object_source *src,
 
 	for (size_t t = 0; t < 2; t++)
 		for (size_t i = 0;
-		     !path && cr_object_tree_place(src->tree, types[t], i, &pid,
-						   &fd);
+		     !path &&
+		     cr_object_tree_place(src->tree, types[t], i, &pid, &fd);
 		     i++) {
 			snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, fd);
 			path = if_same(w, link);
@@ -146,7 +146,8 @@ static char *find_by_handle(const struct watch *w)
 
 	if (!w->handle ||
 	    sscanf(w->handle, "fhandle-bytes:%x fhandle-type:%x f_handle:%n",
-		   &len, &type, &n) != 2 || len > MAX_HANDLE_SZ)
+		   &len, &type, &n) != 2 ||
+	    len > MAX_HANDLE_SZ)
 		return NULL;
 	a.h.handle_bytes = len;
 	a.h.handle_type = (int)type;
@@ -161,8 +162,8 @@ static char *find_by_handle(const struct watch *w)
 		    (ma << 20 | mi) != w->dev)
 			continue;
 		mount = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		fd = mount < 0 ? -1 :
-				 open_by_handle_at(mount, &a.h,
+		fd = mount < 0 ? -1
+			       : open_by_handle_at(mount, &a.h,
 						   O_PATH | O_CLOEXEC);
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		if (fd >= 0) {

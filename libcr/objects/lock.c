@@ -134,8 +134,8 @@ static struct flock range(const struct cr_lock *l)
 		.l_type = l->exclusive ? F_WRLCK : F_RDLCK,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)l->start,
-		.l_len = l->end == UINT64_MAX ? 0 :
-						(off_t)(l->end - l->start + 1),
+		.l_len = l->end == UINT64_MAX ? 0
+					      : (off_t)(l->end - l->start + 1),
 	};
 }
 
@@ -152,15 +152,17 @@ int cr_locks_take(int fd, const struct cr_file *file, struct cr_error *err)
 		if (s.lock[i].kind == CR_LOCK_OFD)
 			ret = fcntl(fd, F_OFD_SETLK, &r);
 		else if (s.lock[i].kind == CR_LOCK_FLOCK)
-			ret = flock(fd, LOCK_NB | (s.lock[i].exclusive ?
-							   LOCK_EX : LOCK_SH));
+			ret = flock(fd,
+				    LOCK_NB | (s.lock[i].exclusive ? LOCK_EX
+								   : LOCK_SH));
 		if (ret)
 			ret = cr_error_set(err, -errno,
 					   "%s: its %s lock cannot be taken "
 					   "again: %s",
 					   file->id.path,
-					   s.lock[i].kind == CR_LOCK_OFD ?
-						   "fcntl(2)" : "flock(2)",
+					   s.lock[i].kind == CR_LOCK_OFD
+						   ? "fcntl(2)"
+						   : "flock(2)",
 					   strerror(errno));
 	}
 	free(s.lock);
@@ -181,13 +183,12 @@ int cr_locks_connect(struct cr_restore_context *ctx, const struct cr_file *file,
 
 		if (s.lock[i].kind != CR_LOCK_POSIX)
 			continue;
-		snprintf(what, sizeof(what), "locking %s again",
-			 file->id.path);
+		snprintf(what, sizeof(what), "locking %s again", file->id.path);
 		number = cr_restore_fd_of(ctx, s.lock[i].pid, file);
-		ret = cr_restore_call(ctx, s.lock[i].pid, what, SYS_fcntl,
-				      (uint64_t[6]){ (uint64_t)number,
-						     F_SETLK },
-				      2, &r, sizeof(r), err);
+		ret = cr_restore_call(
+			ctx, s.lock[i].pid, what, SYS_fcntl,
+			(uint64_t[6]){ (uint64_t)number, F_SETLK }, 2, &r,
+			sizeof(r), err);
 	}
 	free(s.lock);
 	return ret;

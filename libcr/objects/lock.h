@@ -15,7 +15,7 @@ enum cr_lock_kind {
 struct cr_lock {
 	uint32_t kind;
 	bool exclusive;
-	int32_t pid;	  /* CR_LOCK_POSIX, as the program sees it */
+	int32_t pid; /* CR_LOCK_POSIX, as the program sees it */
 	uint64_t start;
 	uint64_t end; /* the last byte; UINT64_MAX: to the end of the file */
 };

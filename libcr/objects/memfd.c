@@ -121,20 +121,19 @@ static int make(struct cr_restore_context *ctx, const struct cr_file *file,
 		ret = cr_error_set(err, -errno, "%s: size: %s", s->name,
 				   strerror(errno));
 	else
-		ret = s->shm == CR_NONE ? 0 :
-					  cr_restore_shared(ctx, s->shm, fd,
-							    err);
+		ret = s->shm == CR_NONE
+			      ? 0
+			      : cr_restore_shared(ctx, s->shm, fd, err);
 	/* behind the end of the file there are only zeros of the last page */
 	if (!ret && ftruncate(fd, (off_t)s->size))
 		ret = cr_error_set(err, -errno, "%s: size: %s", s->name,
 				   strerror(errno));
 	/* nothing may be mapped for writing when this seal is set */
-	if (!ret && s->seals & F_SEAL_WRITE &&
-	    fcntl(fd, F_ADD_SEALS, s->seals))
+	if (!ret && s->seals & F_SEAL_WRITE && fcntl(fd, F_ADD_SEALS, s->seals))
 		ret = cr_error_set(err, -errno, "%s: seals: %s", s->name,
 				   strerror(errno));
-	if (!ret && cr_restore_remember(ctx, CR_OBJ_MEMFD, file->object_id, 0,
-					fd))
+	if (!ret &&
+	    cr_restore_remember(ctx, CR_OBJ_MEMFD, file->object_id, 0, fd))
 		ret = cr_error_set(err, -ENOMEM, "out of memory");
 	if (ret)
 		close(fd);
@@ -150,8 +149,8 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 	ret = cr_object_unrecord(file, record, &s, err);
 	if (!ret && !s.name)
 		ret = cr_error_set(err, -EINVAL, "it has no name");
-	if (!ret && cr_restore_lookup(ctx, CR_OBJ_MEMFD, file->object_id, 0,
-				      &master))
+	if (!ret &&
+	    cr_restore_lookup(ctx, CR_OBJ_MEMFD, file->object_id, 0, &master))
 		ret = make(ctx, file, &s, err);
 	if (!ret) {
 		cr_restore_lookup(ctx, CR_OBJ_MEMFD, file->object_id, 0,

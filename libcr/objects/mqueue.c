@@ -41,7 +41,8 @@ static bool claims(const struct cr_object_source *src)
 	bool is = false;
 	int fd;
 
-	/* the only file system whose files have 80 bytes, whatever is in them */
+	/* the only file system whose files have 80 bytes, whatever is in them
+	 */
 	if (!S_ISREG(src->st.st_mode) || src->st.st_size != 80 ||
 	    cr_object_flags(src) & O_PATH)
 		return false;

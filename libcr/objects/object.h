@@ -121,7 +121,7 @@ struct cr_object_links {
 struct cr_object_ops {
 	enum cr_object_kind kind;
 	const char *name; /* "pipe", for messages */
-	bool late; /* restore() needs the processes; none may need it */
+	bool late;	  /* restore() needs the processes; none may need it */
 	/* Is this one of yours?  (Order in the table decides.) */
 	bool (*claims)(const struct cr_object_source *src);
 	/*
@@ -165,8 +165,8 @@ struct cr_object_ops {
 		       const struct cr_file *file, int fd,
 		       struct cr_error *err);
 	/* The last thing before the release: what time does to it. */
-	int (*start)(struct cr_restore_context *ctx,
-		     const struct cr_file *file, int fd, struct cr_error *err);
+	int (*start)(struct cr_restore_context *ctx, const struct cr_file *file,
+		     int fd, struct cr_error *err);
 };
 
 /*

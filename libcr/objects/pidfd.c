@@ -90,8 +90,8 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 	ret = cr_object_unrecord(file, record, &pid, err);
 	if (ret)
 		return ret;
-	fd = pid ? (int)syscall(SYS_pidfd_open, pid, file->flags & THREAD) :
-		   open_ended();
+	fd = pid ? (int)syscall(SYS_pidfd_open, pid, file->flags & THREAD)
+		 : open_ended();
 	if (fd < 0)
 		return cr_error_set(err, -errno, "of process %d: %s", pid,
 				    strerror(errno));

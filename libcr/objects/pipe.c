@@ -199,7 +199,8 @@ int cr_pipe_fill(int fd, const struct cr_file *file, struct cr_error *err)
 		close(to);
 	return ret ? cr_error_set(err, ret,
 				  "%s: its content cannot be put back: %s",
-				  file->id.path, strerror(-ret)) : 0;
+				  file->id.path, strerror(-ret))
+		   : 0;
 }
 
 int cr_pipe_resize(int fd, const struct cr_file *file, struct cr_error *err)

@@ -51,7 +51,8 @@ static int find(const struct cr_object_source *src, struct state *s,
 			s->pid = 0;
 	}
 	s->rest = rest;
-	if (s->pid && strlen(rest) < PATH_MAX / 2 && !strstr(rest, " (deleted)"))
+	if (s->pid && strlen(rest) < PATH_MAX / 2 &&
+	    !strstr(rest, " (deleted)"))
 		return 0;
 	return cr_error_set(err, -ENOTSUP,
 			    "%s is a file of /proc about a process that is "

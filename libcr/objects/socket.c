@@ -19,23 +19,40 @@
 static const struct {
 	int level, name;
 } known[] = {
-	{ SOL_SOCKET, SO_SNDBUF },	  { SOL_SOCKET, SO_RCVBUF },
-	{ SOL_SOCKET, SO_REUSEADDR },	  { SOL_SOCKET, SO_REUSEPORT },
-	{ SOL_SOCKET, SO_KEEPALIVE },	  { SOL_SOCKET, SO_BROADCAST },
-	{ SOL_SOCKET, SO_OOBINLINE },	  { SOL_SOCKET, SO_PRIORITY },
-	{ SOL_SOCKET, SO_LINGER },	  { SOL_SOCKET, SO_RCVLOWAT },
-	{ SOL_SOCKET, SO_RCVTIMEO },	  { SOL_SOCKET, SO_SNDTIMEO },
-	{ SOL_SOCKET, SO_PASSCRED },	  { SOL_SOCKET, SO_TIMESTAMP },
-	{ SOL_SOCKET, SO_TIMESTAMPNS },	  { SOL_SOCKET, SO_DONTROUTE },
-	{ IPPROTO_TCP, TCP_NODELAY },	  { IPPROTO_TCP, TCP_CORK },
-	{ IPPROTO_TCP, TCP_KEEPIDLE },	  { IPPROTO_TCP, TCP_KEEPINTVL },
-	{ IPPROTO_TCP, TCP_KEEPCNT },	  { IPPROTO_TCP, TCP_DEFER_ACCEPT },
-	{ IPPROTO_TCP, TCP_USER_TIMEOUT }, { IPPROTO_TCP, TCP_SYNCNT },
-	{ IPPROTO_TCP, TCP_LINGER2 },	  { IPPROTO_IP, IP_TOS },
-	{ IPPROTO_IP, IP_TTL },		  { IPPROTO_IP, IP_PKTINFO },
-	{ IPPROTO_IP, IP_RECVERR },	  { IPPROTO_IP, IP_FREEBIND },
-	{ IPPROTO_IP, IP_MTU_DISCOVER },  { IPPROTO_IPV6, IPV6_V6ONLY },
-	{ IPPROTO_IPV6, IPV6_RECVPKTINFO }, { IPPROTO_IPV6, IPV6_UNICAST_HOPS },
+	{ SOL_SOCKET, SO_SNDBUF },
+	{ SOL_SOCKET, SO_RCVBUF },
+	{ SOL_SOCKET, SO_REUSEADDR },
+	{ SOL_SOCKET, SO_REUSEPORT },
+	{ SOL_SOCKET, SO_KEEPALIVE },
+	{ SOL_SOCKET, SO_BROADCAST },
+	{ SOL_SOCKET, SO_OOBINLINE },
+	{ SOL_SOCKET, SO_PRIORITY },
+	{ SOL_SOCKET, SO_LINGER },
+	{ SOL_SOCKET, SO_RCVLOWAT },
+	{ SOL_SOCKET, SO_RCVTIMEO },
+	{ SOL_SOCKET, SO_SNDTIMEO },
+	{ SOL_SOCKET, SO_PASSCRED },
+	{ SOL_SOCKET, SO_TIMESTAMP },
+	{ SOL_SOCKET, SO_TIMESTAMPNS },
+	{ SOL_SOCKET, SO_DONTROUTE },
+	{ IPPROTO_TCP, TCP_NODELAY },
+	{ IPPROTO_TCP, TCP_CORK },
+	{ IPPROTO_TCP, TCP_KEEPIDLE },
+	{ IPPROTO_TCP, TCP_KEEPINTVL },
+	{ IPPROTO_TCP, TCP_KEEPCNT },
+	{ IPPROTO_TCP, TCP_DEFER_ACCEPT },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT },
+	{ IPPROTO_TCP, TCP_SYNCNT },
+	{ IPPROTO_TCP, TCP_LINGER2 },
+	{ IPPROTO_IP, IP_TOS },
+	{ IPPROTO_IP, IP_TTL },
+	{ IPPROTO_IP, IP_PKTINFO },
+	{ IPPROTO_IP, IP_RECVERR },
+	{ IPPROTO_IP, IP_FREEBIND },
+	{ IPPROTO_IP, IP_MTU_DISCOVER },
+	{ IPPROTO_IPV6, IPV6_V6ONLY },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS },
 };
 
 void cr_sockopts_record(struct cr_pack *p, struct cr_sockopts *o)
@@ -90,7 +107,8 @@ int cr_sockopts_read(int fd, struct cr_sockopts *o, struct cr_error *err)
 				    strerror(errno));
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		len = n = sizeof(value);
-		if (getsockopt(fd, known[i].level, known[i].name, value, &len) ||
+		if (getsockopt(fd, known[i].level, known[i].name, value,
+			       &len) ||
 		    getsockopt(fresh, known[i].level, known[i].name, usual,
 			       &n) ||
 		    (len == n && !memcmp(value, usual, len)) ||
@@ -100,11 +118,10 @@ int cr_sockopts_read(int fd, struct cr_sockopts *o, struct cr_error *err)
 		if (more)
 			o->opt = more;
 		if (more)
-			more[o->n++] = (struct cr_sockopt){
-				(uint32_t)known[i].level,
-				(uint32_t)known[i].name,
-				{ 0 }
-			};
+			more[o->n++] =
+				(struct cr_sockopt){ (uint32_t)known[i].level,
+						     (uint32_t)known[i].name,
+						     { 0 } };
 		if (!more || cr_blob_set(&more[o->n - 1].value, value, len)) {
 			close(fresh);
 			return cr_error_set(err, -ENOMEM, "out of memory");
@@ -138,8 +155,7 @@ int cr_sockopts_set(int fd, const struct cr_sockopts *o, struct cr_error *err)
 			memcpy(&size, s->value.data, sizeof(size));
 			ret = set_size(fd, (int)s->name, size);
 		} else if (setsockopt(fd, (int)s->level, (int)s->name,
-				      s->value.data,
-				      (socklen_t)s->value.len)) {
+				      s->value.data, (socklen_t)s->value.len)) {
 			ret = -errno;
 		}
 		if (ret)

@@ -142,6 +142,6 @@ int cr_object_another(int fd, struct cr_error *err)
 {
 	int more = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-	return more < 0 ? cr_error_set(err, -errno, "dup: %s",
-				       strerror(errno)) : more;
+	return more < 0 ? cr_error_set(err, -errno, "dup: %s", strerror(errno))
+			: more;
 }

@@ -27,7 +27,7 @@
 
 struct state {
 	uint32_t clockid, settime_flags;
-	uint64_t ticks;		     /* expirations that nobody has read yet */
+	uint64_t ticks; /* expirations that nobody has read yet */
 	int64_t value_ns, interval_ns; /* value: remaining, 0 disarmed */
 	int64_t at_ns; /* TFD_TIMER_ABSTIME of CLOCK_REALTIME: then */
 };
@@ -91,8 +91,8 @@ static int read_state(const struct cr_object_source *src, int fd,
 	if (!ret)
 		ret = check(now, err);
 	if (!ret) {
-		s->clockid = (uint32_t)strtoul(
-			cr_object_field(now, "clockid:"), NULL, 10);
+		s->clockid = (uint32_t)strtoul(cr_object_field(now, "clockid:"),
+					       NULL, 10);
 		s->settime_flags = (uint32_t)strtoul(
 			cr_object_field(now, "settime flags:"), NULL, 8);
 		s->ticks = strtoull(cr_object_field(now, "ticks:"), NULL, 10);

@@ -122,14 +122,16 @@ static int check_listening(const struct cr_object_source *src,
 			   const struct cr_unix_diag *d, struct cr_error *err)
 {
 	if (d->rqueue != d->n_icons)
-		return refuse(src, "with connections that wait to be accepted "
-				   "and cannot be told",
+		return refuse(src,
+			      "with connections that wait to be accepted "
+			      "and cannot be told",
 			      "try again later", err);
 	for (uint32_t i = 0; i < d->n_icons; i++)
 		if (!cr_object_tree_has_socket(src->tree, d->icons[i]))
-			return refuse(src, "with a connection from outside of "
-					   "the processes to be saved that "
-					   "waits to be accepted",
+			return refuse(src,
+				      "with a connection from outside of "
+				      "the processes to be saved that "
+				      "waits to be accepted",
 				      "try again later", err);
 	return 0;
 }
@@ -159,8 +161,8 @@ static int find_datagram_role(const struct cr_object_source *src,
 		s->role = CR_UNIX_CONNECTED;
 		s->peer = d->peer;
 		/* without a name it can only be the other one of a pair */
-		if (!s->peer_name.len && cr_unix_peer(d->peer) !=
-						 (uint32_t)src->st.st_ino)
+		if (!s->peer_name.len &&
+		    cr_unix_peer(d->peer) != (uint32_t)src->st.st_ino)
 			return refuse(src, "connected to one without a name",
 				      "close it before the checkpoint", err);
 		return 0;
@@ -168,9 +170,10 @@ static int find_datagram_role(const struct cr_object_source *src,
 	s->role = d->peer ? CR_UNIX_OUTSIDE : CR_UNIX_ALONE;
 	if (d->peer ? s->peer_name.len : !s->peer_name.len)
 		return 0;
-	return refuse(src, d->peer ? "connected to another one outside of the "
-				     "processes to be saved" :
-				     "whose other end has gone",
+	return refuse(src,
+		      d->peer ? "connected to another one outside of the "
+				"processes to be saved"
+			      : "whose other end has gone",
 		      "close it before the checkpoint", err);
 }
 
@@ -196,8 +199,9 @@ static int find_role(const struct cr_object_source *src,
 		s->peer = d->peer;
 		if (cr_object_tree_has_socket(src->tree, d->peer))
 			return 0;
-		return refuse(src, "connected to a process outside of those to "
-				   "be saved",
+		return refuse(src,
+			      "connected to a process outside of those to "
+			      "be saved",
 			      "checkpoint both together, or close it before "
 			      "the checkpoint",
 			      err);
@@ -208,12 +212,14 @@ static int find_role(const struct cr_object_source *src,
 	}
 	s->role = CR_UNIX_WAITING;
 	if (!is_waiting(src))
-		return refuse(src, "that waits to be accepted by a process "
-				   "outside of those to be saved",
+		return refuse(src,
+			      "that waits to be accepted by a process "
+			      "outside of those to be saved",
 			      "try again later", err);
 	if (d->wqueue)
-		return refuse(src, "with data for a connection that was not "
-				   "accepted yet",
+		return refuse(src,
+			      "with data for a connection that was not "
+			      "accepted yet",
 			      "try again later", err);
 	return 0;
 }
@@ -269,10 +275,10 @@ static int read_name(const struct cr_object_source *src,
 	s->dir = n ? strdup(cwd) : NULL;
 	snprintf(path, sizeof(path), "/proc/%d/root%s%s%.*s", src->pid, cwd,
 		 n ? "/" : "", (int)(len - skip), a.sun_path);
-	s->linked = !stat(path, &st) && S_ISSOCK(st.st_mode) &&
-		    (st.st_ino == d->file_ino ||
-		     (!statfs(path, &fs) &&
-		      fs.f_type == OVERLAYFS_SUPER_MAGIC));
+	s->linked =
+		!stat(path, &st) && S_ISSOCK(st.st_mode) &&
+		(st.st_ino == d->file_ino ||
+		 (!statfs(path, &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC));
 	s->mode = s->linked ? st.st_mode & 07777 : 0600;
 	return 0;
 }

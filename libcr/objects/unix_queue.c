@@ -64,8 +64,9 @@ static int look(const struct cr_object_source *src, int fd, char *buf,
 		return cr_error_set(err, -errno, "%s: looking into it: %s",
 				    cr_object_label(src), strerror(errno));
 	if (m.msg_flags & MSG_CTRUNC)
-		return refuse(src, "descriptors or credentials in a message "
-				   "that was not received yet",
+		return refuse(src,
+			      "descriptors or credentials in a message "
+			      "that was not received yet",
 			      "try again later", err);
 	if (m.msg_flags & MSG_TRUNC)
 		return refuse(src, "a message that is too long",
@@ -125,8 +126,10 @@ int cr_unix_read_queue(const struct cr_object_source *src, int fd,
 	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &before, sizeof(before));
 	free(buf);
 	if (!ret && s->type != SOCK_DGRAM && got != total)
-		ret = refuse(src, "data that looking does not show (out of "
-			     "band?)", "receive it before the checkpoint", err);
+		ret = refuse(src,
+			     "data that looking does not show (out of "
+			     "band?)",
+			     "receive it before the checkpoint", err);
 	if (!ret && s->type == SOCK_DGRAM && avail && !s->n_messages)
 		ret = refuse(src, "an empty message to be received",
 			     "receive it before the checkpoint", err);

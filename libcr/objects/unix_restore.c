@@ -28,7 +28,7 @@ struct one {
 	const struct cr_file *file;
 	struct cr_unix_state s;
 	int fd;
-	int other; /* CR_UNIX_ALONE: the end that is closed again */
+	int other;	/* CR_UNIX_ALONE: the end that is closed again */
 	bool stands_in; /* a listening socket that is closed again */
 };
 
@@ -49,7 +49,8 @@ static struct one *find(struct all *a, uint64_t id)
 
 static bool same(const struct cr_blob *a, const struct cr_blob *b)
 {
-	return a->len == b->len && (!a->len || !memcmp(a->data, b->data, a->len));
+	return a->len == b->len &&
+	       (!a->len || !memcmp(a->data, b->data, a->len));
 }
 
 static struct one *find_name(struct all *a, const struct cr_blob *name,
@@ -78,8 +79,7 @@ static const char *text(const struct cr_blob *name)
 
 /* The address after --relocate. */
 static int address(struct all *a, const struct cr_blob *name,
-		   struct sockaddr_un *to, socklen_t *len,
-		   struct cr_error *err)
+		   struct sockaddr_un *to, socklen_t *len, struct cr_error *err)
 {
 	char path[sizeof(to->sun_path) + 1] = { 0 };
 	const char *p = name->data;
@@ -128,7 +128,8 @@ static int make_room(const struct sockaddr_un *to, socklen_t len, int type,
 	struct stat st;
 	int fd, ret;
 
-	memcpy(path, to->sun_path, len - offsetof(struct sockaddr_un, sun_path));
+	memcpy(path, to->sun_path,
+	       len - offsetof(struct sockaddr_un, sun_path));
 	if (lstat(path, &st))
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
@@ -162,8 +163,8 @@ static int bind_to(struct all *a, int fd, const struct cr_unix_state *s,
 	if (!ret && to.sun_path[0])
 		ret = make_room(&to, len, (int)s->type, err);
 	if (!ret && bind(fd, (struct sockaddr *)&to, len))
-		ret = cr_error_set(err, -errno, "socket %s: %s",
-				   text(&s->name), strerror(errno));
+		ret = cr_error_set(err, -errno, "socket %s: %s", text(&s->name),
+				   strerror(errno));
 	if (!ret && to.sun_path[0] && chmod(to.sun_path, s->mode))
 		ret = cr_error_set(err, -errno, "socket %s: mode: %s",
 				   text(&s->name), strerror(errno));
@@ -195,8 +196,8 @@ static int new_socket(uint32_t type, struct cr_error *err)
 {
 	int fd = socket(AF_UNIX, (int)type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	return fd < 0 ? cr_error_set(err, -errno, "socket: %s",
-				     strerror(errno)) : fd;
+	return fd < 0 ? cr_error_set(err, -errno, "socket: %s", strerror(errno))
+		      : fd;
 }
 
 static struct one *append(struct all *a)
@@ -284,9 +285,9 @@ static int listener(struct all *a, const struct one *o, int *fd,
  * A connection between what will be server (which has the address) and
  * client; the client may have one, too.
  */
-static int connect_pair(struct all *a, size_t server, const struct cr_unix_state
-			*client, int *server_fd, int *client_fd,
-			struct cr_error *err)
+static int connect_pair(struct all *a, size_t server,
+			const struct cr_unix_state *client, int *server_fd,
+			int *client_fd, struct cr_error *err)
 {
 	int l = -1, ret;
 
@@ -303,8 +304,7 @@ static int connect_pair(struct all *a, size_t server, const struct cr_unix_state
 		return ret;
 	*server_fd = accept4(l, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (*server_fd < 0)
-		return cr_error_set(err, -errno, "accept: %s",
-				    strerror(errno));
+		return cr_error_set(err, -errno, "accept: %s", strerror(errno));
 	return 0;
 }
 
@@ -333,8 +333,8 @@ static int make_connection(struct all *a, size_t i, struct cr_error *err)
 		return cr_error_set(err, -EINVAL,
 				    "the other end of a UNIX socket is not in "
 				    "the image");
-	if (o->s.type == SOCK_DGRAM && (o->s.name.len || p->s.name.len ||
-					p->s.peer != o->file->object_id))
+	if (o->s.type == SOCK_DGRAM &&
+	    (o->s.name.len || p->s.name.len || p->s.peer != o->file->object_id))
 		return 0; /* by their addresses */
 	if (!o->s.name.len && !p->s.name.len)
 		return plain_pair(o->s.type, &o->fd, &p->fd, err);
@@ -466,8 +466,8 @@ static int deliver(struct all *a, struct one *o,
 	do {
 		if (ret)
 			break;
-		n = sendto(fd, (char *)m->data.data + done,
-			   m->data.len - done, MSG_DONTWAIT | MSG_NOSIGNAL,
+		n = sendto(fd, (char *)m->data.data + done, m->data.len - done,
+			   MSG_DONTWAIT | MSG_NOSIGNAL,
 			   len ? (struct sockaddr *)&to : NULL, len);
 		if (n < 0)
 			ret = cr_error_set(err, -errno,
@@ -495,8 +495,10 @@ static int fill_all(struct all *a, struct cr_error *err)
 		for (size_t k = 0; !ret && k < o->s.n_messages; k++)
 			ret = deliver(a, o, &o->s.message[k], err);
 		if (!ret && o->s.reset && send(o->fd, "", 1, MSG_DONTWAIT) != 1)
-			ret = cr_error_set(err, -errno, "resetting a socket: "
-					   "%s", strerror(errno));
+			ret = cr_error_set(err, -errno,
+					   "resetting a socket: "
+					   "%s",
+					   strerror(errno));
 	}
 	return ret;
 }
@@ -531,8 +533,7 @@ static int finish(struct all *a, struct one *o, struct cr_error *err)
 		if (!ret && at.sun_path[0])
 			unlink(at.sun_path);
 		if (fchdir(a->cwd) && !ret)
-			ret = cr_error_set(err, -errno,
-					   "working directory: %s",
+			ret = cr_error_set(err, -errno, "working directory: %s",
 					   strerror(errno));
 	}
 	if (o->stands_in) {
@@ -542,8 +543,8 @@ static int finish(struct all *a, struct one *o, struct cr_error *err)
 	}
 	if (!ret && cr_object_set_flags(o->fd, o->file))
 		ret = cr_error_set(err, -errno, "flags: %s", strerror(errno));
-	if (!ret && cr_restore_remember(a->ctx, CR_OBJ_UNIX,
-					o->file->object_id, 0, o->fd))
+	if (!ret && cr_restore_remember(a->ctx, CR_OBJ_UNIX, o->file->object_id,
+					0, o->fd))
 		ret = cr_error_set(err, -ENOMEM, "out of memory");
 	return ret;
 }

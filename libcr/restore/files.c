@@ -132,8 +132,8 @@ int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err)
 					    "open file %u is of a kind (%u) "
 					    "that cannot be restored",
 					    i, img->files[i].kind);
-		ret = ops->late ? make_channel(ctx, err) :
-				  open_file(ctx, i, ops, err);
+		ret = ops->late ? make_channel(ctx, err)
+				: open_file(ctx, i, ops, err);
 		if (ret < 0)
 			return ret;
 	}
@@ -225,9 +225,10 @@ static int place_late(struct cr_restore_context *ctx, struct cr_task *t,
 	if (got < 0)
 		return got;
 	if (got == fd->fd)
-		return (int)cr_stub_call(t, "placing a descriptor", SYS_fcntl,
-					 (uint64_t[6]){ (uint64_t)got, F_SETFD,
-							fd->cloexec }, err);
+		return (int)cr_stub_call(
+			t, "placing a descriptor", SYS_fcntl,
+			(uint64_t[6]){ (uint64_t)got, F_SETFD, fd->cloexec },
+			err);
 	ret = cr_stub_call(t, "placing a descriptor", SYS_dup3,
 			   (uint64_t[6]){ (uint64_t)got, (uint64_t)fd->fd,
 					  fd->cloexec ? O_CLOEXEC : 0 },
