@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Kernels boot in QEMU with this machine's root: output, exit status, limits.
-# time limit: 300
+# time limit: 600
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vm.sh"
 tmpdir

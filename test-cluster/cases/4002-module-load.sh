@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The kernel module builds without warnings for each kernel, comes and goes.
-# time limit: 300
+# time limit: 600
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vm.sh"
 tmpdir

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The device does what doc/device.md says, on each kernel, for ordinary users.
-# time limit: 600
+# time limit: 900
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vm.sh"
 tmpdir

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What make install leaves for dkms is complete: it builds, and the module loads.
-# time limit: 240
+# time limit: 400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vm.sh"
 need_root

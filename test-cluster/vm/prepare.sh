@@ -15,8 +15,8 @@ vm_prepare() {
 		fi
 		need apt-get apt-cache dpkg-deb depmod modprobe cpio busybox
 		case $want in
-		debug) . "$here/debug.sh"; (prepare_debug) || return ;;
-		*)     (prepare_one "$want") || return ;;
+		debug) . "$here/debug.sh"; (prepare_debug) ;;
+		*)     (prepare_one "$want") ;;
 		esac
 		kernel_of "$want"
 	done
