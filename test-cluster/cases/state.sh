@@ -68,7 +68,7 @@ state_start() {
 	rm -rf "$1"; mkdir "$1"; chmod 777 "$1"; cd "$1"
 	run_as setsid -w "$T/state" "$1" </dev/null >/dev/null 2>&1 &
 	waiter=$!
-	for ((i = 0; i < 2000; i++)); do
+	for ((i = 0; i < 6000; i++)); do
 		[ ! -e "$1.ready" ] || break
 		[ ! -e "$1.errors" ] || break
 		! gone $waiter || break
@@ -105,7 +105,7 @@ state_gone() {
 state_restart() {
 	local status=0 name=$1
 	shift
-	run_as timeout 60 cr_restart "$@" img </dev/null >out 2>err || status=$?
+	run_as timeout 120 cr_restart "$@" img </dev/null >out 2>err || status=$?
 	[ $status = 0 ] || fail "cr_restart $*: status $status:" \
 		"$(cat err out "$name.errors" 2>/dev/null)"
 	state_gone
@@ -118,7 +118,7 @@ state_one() {
 	state_start "$1"
 	case $kind in
 	REFUSED)
-		run_as timeout 60 cr_checkpoint -f img "$PID" 2>err &&
+		run_as timeout 120 cr_checkpoint -f img "$PID" 2>err &&
 			fail "cr_checkpoint: succeeded"
 		grep -q "$pattern" err || fail "not this reason: $(cat err)"
 		[ ! -e img ] || fail "there is an image"
@@ -126,7 +126,7 @@ state_one() {
 		return
 		;;
 	*)
-		run_as timeout 60 cr_checkpoint -f img "$PID" 2>err ||
+		run_as timeout 120 cr_checkpoint -f img "$PID" 2>err ||
 			fail "cr_checkpoint: $? $(cat err)"
 		state_go "$1"
 		;;
@@ -134,7 +134,7 @@ state_one() {
 	for opt in --restore-pid --no-restore-pid; do
 		[ $opt != --restore-pid ] || [ "$state_user" = root ] || continue
 		if [ "$kind" = FAILS ]; then
-			run_as timeout 60 cr_restart $opt img >out 2>err </dev/null &&
+			run_as timeout 120 cr_restart $opt img >out 2>err </dev/null &&
 				fail "cr_restart $opt: succeeded"
 			grep -q "$pattern" err || fail "not this: $(cat err)"
 			continue

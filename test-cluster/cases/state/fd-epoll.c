@@ -19,7 +19,7 @@ static uint32_t event(int ep, uint64_t data)
 {
 	struct epoll_event ev[4];
 
-	CHECK(epoll_wait(ep, ev, 4, 10000) == 1);
+	CHECK(epoll_wait(ep, ev, 4, 50000) == 1);
 	CHECK(ev[0].data.u64 == data);
 	return ev[0].events;
 }

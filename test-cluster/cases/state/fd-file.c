@@ -386,7 +386,7 @@ STATE(owner_signal)
 	CHECK(fcntl(s[0], F_GETOWN) == getpid());
 	CHECK(fcntl(s[0], F_GETSIG) == SIGRTMIN + 2);
 	CHECK(write(s[1], "x", 1) == 1);
-	for (i = 0; i < 5000 && !told; i++)
+	for (i = 0; i < 50000 && !told; i++)
 		usleep(1000);
 	CHECK(told == s[0] + 1);
 	owner = (struct f_owner_ex){ F_OWNER_TID, getpid() };

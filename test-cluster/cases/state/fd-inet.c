@@ -20,7 +20,7 @@ static void get(int fd, const char *text)
 	struct pollfd p = { fd, POLLIN, 0 };
 	char buf[256] = { 0 };
 
-	CHECK(poll(&p, 1, 10000) == 1);
+	CHECK(poll(&p, 1, 50000) == 1);
 	CHECK(recv(fd, buf, sizeof(buf), MSG_DONTWAIT) ==
 	      (ssize_t)strlen(text));
 	CHECK(!strcmp(buf, text));

@@ -21,7 +21,7 @@ static void event(int fd, int wd, uint32_t mask, const char *name)
 	struct inotify_event *e = (void *)buf;
 	struct pollfd p = { fd, POLLIN, 0 };
 
-	CHECK(poll(&p, 1, 10000) == 1 && read(fd, buf, sizeof(buf)) > 0);
+	CHECK(poll(&p, 1, 50000) == 1 && read(fd, buf, sizeof(buf)) > 0);
 	CHECK(e->wd == wd && e->mask & mask);
 	CHECK(!name || !strcmp(e->name, name));
 }

@@ -85,7 +85,7 @@ STATE(pidfd_zombie)
 	int fd = pidfd(pid);
 	struct pollfd p = { fd, POLLIN, 0 };
 
-	CHECK(poll(&p, 1, 10000) == 1);
+	CHECK(poll(&p, 1, 50000) == 1);
 	checkpoint();
 	CHECK(readable(fd));
 	CHECK(!waitid(P_PIDFD, (id_t)fd, &info, WEXITED));

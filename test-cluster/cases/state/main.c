@@ -6,7 +6,7 @@
 
 #include "state.h"
 
-#define LIMIT_S 60 /* for the driver to do its part */
+#define LIMIT_S 120 /* for the driver to do its part */
 
 static struct state_case *cases;
 static char ready[64], go[64], errors[64];
