@@ -83,14 +83,16 @@ mpi_checkpoint() {
 	done
 	# when one rank says no, nobody waits for the others
 	while [ ${#requests[@]} -gt 0 ]; do
-		wait -n -p pid "${requests[@]}" || {
-			status=$?
-			kill "${requests[@]}" 2>/dev/null || :
-		}
 		for rank in "${!requests[@]}"; do
-			[ "${requests[rank]}" != "$pid" ] ||
-				unset "requests[$rank]"
+			pid=${requests[rank]}
+			! kill -0 "$pid" 2>/dev/null || continue
+			unset "requests[$rank]"
+			wait "$pid" || {
+				status=$?
+				kill "${requests[@]}" 2>/dev/null || :
+			}
 		done
+		sleep 0.05
 	done
 	note "checkpoint $generation: status $status, $((SECONDS - t)) s"
 	return $status
