@@ -182,8 +182,11 @@ static int worlds_check_one(struct cr_world *i, struct cr_error *err)
 			continue;
 		if (k->state == CR_RANK_ENDED)
 			return cr_error_set(err, -EAGAIN,
-					    "rank %d of %s has ended, and how "
-					    "is not known (yet)",
+					    "rank %d of %s has ended, the "
+					    "others have not, and how it "
+					    "ended is not known (mpirun does "
+					    "not say): it could not end so "
+					    "again",
 					    r, i->name);
 		return cr_error_set(err, -EAGAIN, "rank %d of %s %s", r,
 				    i->name,
