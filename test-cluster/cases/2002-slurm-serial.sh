@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A serial batch job, checkpointed on request and requeued twice, ends as undisturbed
-# time limit: 180
+# time limit: 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/slurm.sh"
 slurm_up 2

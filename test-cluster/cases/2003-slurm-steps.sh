@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A bash loop over 3 srun steps, killed in the second, goes on in the second
-# time limit: 180
+# time limit: 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/slurm.sh"
 slurm_up 3

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Two jobs are checkpointed at the same time, on the same nodes, and both restart
-# time limit: 180
+# time limit: 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/slurm.sh"
 slurm_up 2

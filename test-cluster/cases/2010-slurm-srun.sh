@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # srun without a batch script is checkpointed, ended, and taken up by another srun
-# time limit: 120
+# time limit: 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/slurm.sh"
 slurm_up 2

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # An agent that hangs or dies harms no job: it runs on, and commands say so
-# time limit: 150
+# time limit: 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/slurm.sh"
 slurm_up 1

@@ -71,7 +71,7 @@ slurm_restarted() {
 slurm_finish() {
 	local job=${1:-$JOB}
 	wait_for "case \$(job_state $job) in
-		RUNNING | PENDING | COMPLETING) false ;; esac" "${2:-90}"
+		RUNNING | PENDING | COMPLETING) false ;; esac" "${2:-150}"
 	box in ctl scontrol show job "$job" |
 		sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p;s/.* ExitCode=\([0-9:]*\).*/\1/p' |
 		paste -s -d ' '
