@@ -43,6 +43,7 @@ prepare_one() {
 	new=$cache/new
 	rm -rf "$new"
 	mkdir -p "$new/debs" "$new/root"
+	# shellcheck disable=SC2046 # words
 	fetch "$new/debs" "$image" $(build_packages "linux-headers-$kver")
 	unpack "$new" "$kver"
 	rm -rf "$new/debs"
