@@ -66,6 +66,14 @@ static int keep_shared(const struct cr_object_source *src, int fd,
 typedef int (*each_fn)(struct work *w, struct cap_proc *p,
 		       struct cr_error *err);
 
+/* Another user sees no empty list of a zombie, but EACCES. */
+static bool has_ended(pid_t pid)
+{
+	struct cr_procfs_stat st;
+
+	return cr_procfs_stat(pid, &st) || st.state == 'Z' || st.state == 'X';
+}
+
 /*
  * Calls fn for every descriptor of every table, with w->src filled; of a
  * launcher's only for the three that its command is run anew with.
@@ -83,8 +91,8 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 		    (p->fds_of && p->fds_of != p))
 			continue;
 		ret = cr_procfs_numbers(p->pid, "fd", &fds, &n);
-		if (ret == -ENOENT) {
-			ret = 0; /* gone */
+		if (ret && has_ended(p->pid)) {
+			ret = 0;
 			continue;
 		}
 		if (ret)

@@ -151,7 +151,7 @@ STATE(directories)
 
 /* Each thread with a name, a mask and a nice value of its own. */
 static pthread_barrier_t bar;
-static int failed;
+static int failed, own_nice;
 
 static void *facts(void *arg)
 {
@@ -164,13 +164,14 @@ static void *facts(void *arg)
 	sigemptyset(&set);
 	sigaddset(&set, 10 + n);
 	pthread_sigmask(SIG_SETMASK, &set, NULL);
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), n);
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), own_nice + n);
 	pthread_barrier_wait(&bar);
 	pthread_barrier_wait(&bar);
 	prctl(PR_GET_NAME, is);
 	pthread_sigmask(SIG_SETMASK, NULL, &got);
 	if (strcmp(name, is) || memcmp(&set, &got, 8) ||
-	    getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid)) != n)
+	    getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid)) !=
+		    own_nice + n)
 		failed = n + 1;
 	return NULL;
 }
@@ -180,6 +181,8 @@ STATE(thread_facts)
 	pthread_t t[8];
 	long i;
 
+	/* who is no root may only go up */
+	own_nice = getpriority(PRIO_PROCESS, 0);
 	pthread_barrier_init(&bar, NULL, 9);
 	for (i = 0; i < 8; i++)
 		CHECK(!pthread_create(&t[i], NULL, facts, (void *)i));
