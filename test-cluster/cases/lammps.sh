@@ -25,11 +25,11 @@ lammps_end() {
 # lammps_save_and_move K NODES: checkpoint at a random moment, kill the job
 # some time later, restart it on so many nodes.
 lammps_save_and_move() {
-	local at=$(($(lammps_step) + 20 + RANDOM % 400)) saved
-	wait_for "lammps_further $at" 60
+	local at=$(($(lammps_step) + 20 + RANDOM % 200)) saved
+	wait_for "lammps_further $at" 120
 	slurm_try create "$JOB"
 	saved=$(lammps_step)
-	wait_for "lammps_further $((saved + 40))" 60
+	wait_for "lammps_further $((saved + 40))" 120
 	as_alice timeout 30 scontrol requeue "$JOB"
 	wait_for '[ "$(job_state $JOB)" = PENDING ]' 60
 	as_alice timeout 30 scontrol update "job=$JOB" "NumNodes=$2-$2" \
@@ -55,7 +55,7 @@ lammps_case() {
 		#!/bin/bash
 		#SBATCH -N2 -n4
 		echo begins
-		$* lmp -in melt.lmp -var END \$1.end -var CELLS 10 -log \$1.log >\$1.screen
+		$* lmp -in melt.lmp -var END \$1.end -var CELLS 8 -log \$1.log >\$1.screen
 		echo "ends with \$?"
 	END
 
