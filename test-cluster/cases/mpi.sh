@@ -13,8 +13,8 @@
 #	mpi_wait		until the program ends; its status
 #	mpi_stop		tell the program to end, and wait for that
 #	mpi_reports N REGEX	wait for N more lines of output like that
-#	mpi_caught_up REGEX	wait until the first number in the last line like
-#				that is greater than in all before
+#	mpi_caught_up REGEX	wait until the first number in a line like that is
+#				greater than all before the last restart
 #
 # A program must not end before the case has done with it all it wants to,
 # however fast the machine is: so it goes on until the file $STOP exists,
@@ -27,6 +27,7 @@ MPI_PROGRAM=
 MPI_INPUT=/dev/null	# of rank 0, when it is started
 MPI_SCOPE=-p		# what of each rank is saved; -T: its children, too
 MPI_PID=
+MPI_LINES=0 # of output before the last restart
 STOP=stop
 
 # When a case fails, it shows what the program said, and what a cut waited for.
@@ -109,14 +110,14 @@ mpi_kill() {
 }
 
 mpi_restart() {
-	local generation=$1 lines
-	lines=$(wc -l < "$T/out")
+	local generation=$1
+	MPI_LINES=$(wc -l < "$T/out")
 	shift
 	"${MPIRUN[@]}" -n "$MPI_RANKS" "$@" bash -c \
 		"exec cr_restart $T/$generation.\$PMIX_RANK" \
 		>> "$T/out" 2>&1 < /dev/null &
 	MPI_PID=$!
-	wait_for "[ \$(wc -l < '$T/out') -gt $lines ]" 60
+	wait_for "[ \$(wc -l < '$T/out') -gt $MPI_LINES ]" 60
 }
 
 mpi_wait() { wait "$MPI_PID"; }
@@ -134,9 +135,10 @@ mpi_reports() {
 }
 
 mpi_caught_up() {
-	wait_for "awk '/$1/ { m = n > m ? n : m
-		match(\$0, /[0-9]+/); n = substr(\$0, RSTART, RLENGTH) + 0 }
-		END { exit n <= m }' '$T/out'" 60
+	wait_for "awk '/$1/ { match(\$0, /[0-9]+/)
+		n = substr(\$0, RSTART, RLENGTH) + 0
+		if (NR > $MPI_LINES) now = n; else if (n > old) old = n }
+		END { exit now <= old }' '$T/out'" 60
 }
 
 # mpi_reference PROGRAM...: the undisturbed run, without us, into $T/reference.
