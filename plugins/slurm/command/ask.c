@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "plugins/slurm/command/command.h"
 
 #define COMMAND_CONNECT_MS 10000
 #define COMMAND_ANSWER_MS 20000 /* to what needs no checkpoint */
+#define COMMAND_START_S 15	/* from RUNNING to the agent's first word */
+#define COMMAND_POLL_US 200000
 
 static void command_time(int64_t t, char *text, size_t size)
 {
@@ -111,18 +114,40 @@ static struct json_object *command_talk(struct cr_command *c, const char *op,
 	return a;
 }
 
+/* A job that was requeued runs for a moment before its agent does. */
+static int command_find(struct cr_command *c, struct cr_error *err)
+{
+	time_t end = time(NULL) + COMMAND_START_S;
+	bool runs;
+	int rc;
+
+	for (;;) {
+		rc = cr_command_locate(c, err);
+		if (rc || c->publish.port)
+			return rc;
+		runs = c->has_info && !strcmp(c->info.state, "RUNNING");
+		if (!runs || time(NULL) >= end)
+			break;
+		usleep(COMMAND_POLL_US);
+	}
+	if (runs)
+		return cr_error_set(err, -ESRCH,
+				    "job %u runs, and its agent does not; its "
+				    "log is in %s",
+				    c->job, c->publish.directory);
+	return cr_error_set(err, -ESRCH, "job %u does not run%s%s", c->job,
+			    c->has_info ? ": it is " : "",
+			    c->has_info ? c->info.state : "");
+}
+
 int cr_command_ask(struct cr_command *c, const char *op)
 {
 	struct cr_error err = { 0 };
 	struct json_object *a;
 	int rc;
 
-	if (cr_command_locate(c, &err))
+	if (command_find(c, &err))
 		return cr_command_fail("%s", err.text);
-	if (!c->publish.port)
-		return cr_command_fail("job %u%s%s does not run", c->job,
-				       c->has_info ? " is " : "",
-				       c->has_info ? c->info.state : "");
 	a = command_talk(c, op, &err);
 	if (!a)
 		return cr_command_fail("job %u: %s", c->job, err.text);
