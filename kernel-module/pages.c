@@ -5,6 +5,10 @@
  * Pages that were never touched are not brought into being by looking at
  * them: FOLL_DUMP has the kernel say EFAULT instead.  FOLL_FORCE reads what
  * the program itself may not, as a core dump does.
+ *
+ * Whoever stores pages in a context file needs their digests, and does not
+ * want those that are full of zeros; both would take him to read them all
+ * again, so it is done here, while they are at hand.
  */
 #include <linux/bvec.h>
 #include <linux/file.h>
@@ -16,6 +20,7 @@
 #include <linux/uaccess.h>
 
 #include "compat/compat.h"
+#include "digest.h"
 #include "internal.h"
 
 #define BATCH 256UL /* pages that are held at a time */
@@ -25,6 +30,7 @@ struct transfer {
 	struct file *file;
 	struct cr_ioc_pages *arg;
 	struct cr_range run;	/* the last one, not yet told */
+	struct cr_digest digest; /* of what is in it */
 	struct page *pages[BATCH];
 	struct bio_vec vec[BATCH];
 };
@@ -116,7 +122,7 @@ static long next_pages(struct transfer *t, unsigned long *addr,
 	return 0;
 }
 
-static int write_all(struct transfer *t, long n)
+static int write_all(struct transfer *t, long first, long n)
 {
 	loff_t pos = t->arg->offset;
 	struct iov_iter iter;
@@ -124,7 +130,7 @@ static int write_all(struct transfer *t, long n)
 	long i;
 
 	for (i = 0; i < n; i++)
-		t->vec[i] = (struct bio_vec){ .bv_page = t->pages[i],
+		t->vec[i] = (struct bio_vec){ .bv_page = t->pages[first + i],
 					      .bv_len = PAGE_SIZE };
 	iov_iter_bvec(&iter, ITER_SOURCE, t->vec, n, n << PAGE_SHIFT);
 	while (iov_iter_count(&iter)) {
@@ -132,12 +138,22 @@ static int write_all(struct transfer *t, long n)
 		if (put <= 0)
 			break;
 	}
-	for (i = 0; i < n; i++)
-		put_page(t->pages[i]);
 	if (iov_iter_count(&iter))
 		return put < 0 ? put : -EIO;
 	t->arg->offset = pos;
 	return 0;
+}
+
+static int tell_digest(struct transfer *t)
+{
+	struct cr_range_digest __user *to = u64_to_user_ptr(t->arg->digests);
+	struct cr_range_digest digest;
+
+	if (!to)
+		return 0;
+	cr_digest_end(&t->digest, digest.bytes);
+	return copy_to_user(&to[t->arg->n_runs], &digest, sizeof(digest)) ?
+		       -EFAULT : 0;
 }
 
 static int tell_run(struct transfer *t)
@@ -146,38 +162,86 @@ static int tell_run(struct transfer *t)
 
 	if (!t->run.len)
 		return 0;
-	if (copy_to_user(&runs[t->arg->n_runs], &t->run, sizeof(t->run)))
+	if (copy_to_user(&runs[t->arg->n_runs], &t->run, sizeof(t->run)) ||
+	    tell_digest(t))
 		return -EFAULT;
 	t->arg->n_runs++;
 	t->run.len = 0;
 	return 0;
 }
 
-/* -ENOSPC: there is no room for another run, which is no error. */
-static int add_run(struct transfer *t, unsigned long addr, unsigned long len)
+/* Does what lies at addr go on with the last run? */
+static bool run_goes_on(const struct transfer *t, unsigned long addr)
 {
+	return t->run.len && t->run.addr + t->run.len == addr &&
+	       (!t->arg->max_len || t->run.len < t->arg->max_len);
+}
+
+/* How many pages at addr may be of one run; 0: no room for another run. */
+static long run_room(const struct transfer *t, unsigned long addr)
+{
+	const u64 max = t->arg->max_len ?: TASK_SIZE_MAX;
+
+	if (run_goes_on(t, addr))
+		return (max - t->run.len) >> PAGE_SHIFT;
+	if (t->arg->n_runs + !!t->run.len >= t->arg->max_runs)
+		return 0;
+	return max >> PAGE_SHIFT;
+}
+
+/* Pages that have just been written. */
+static int add_run(struct transfer *t, unsigned long addr, long first, long n)
+{
+	long i;
 	int ret;
 
-	if (t->run.len && t->run.addr + t->run.len == addr) {
-		t->run.len += len;
-		return 0;
+	if (!run_goes_on(t, addr)) {
+		ret = tell_run(t);
+		if (ret)
+			return ret;
+		t->run.addr = addr;
+		cr_digest_start(&t->digest);
 	}
-	ret = tell_run(t);
-	if (ret)
-		return ret;
-	t->run.addr = addr;
-	t->run.len = len;
+	t->run.len += n << PAGE_SHIFT;
+	for (i = first; t->arg->digests && i < first + n; i++)
+		cr_digest_page(&t->digest, page_address(t->pages[i]));
 	return 0;
 }
 
-static bool run_fits(const struct transfer *t, unsigned long addr)
+static bool is_unwanted(const struct transfer *t, long i)
 {
-	if (t->run.len && t->run.addr + t->run.len == addr)
-		return true;
-	return t->arg->n_runs + !!t->run.len < t->arg->max_runs;
+	return t->arg->flags & CR_PAGES_NO_ZEROS &&
+	       !memchr_inv(page_address(t->pages[i]), 0, PAGE_SIZE);
 }
 
-static void drop_pages(struct transfer *t, long n)
+/* The n pages at addr.  1: there is no room for the run of the next. */
+static int write_pages(struct transfer *t, unsigned long addr, long n)
+{
+	long i = 0, end, room;
+	int ret = 0;
+
+	while (!ret && i < n) {
+		if (is_unwanted(t, i)) {
+			t->arg->next_addr = addr + (++i << PAGE_SHIFT);
+			continue;
+		}
+		room = run_room(t, addr + (i << PAGE_SHIFT));
+		if (!room)
+			return 1;
+		room = min(room, n - i);
+		for (end = i + 1; end < i + room && !is_unwanted(t, end);)
+			end++;
+		ret = write_all(t, i, end - i);
+		if (ret)
+			return ret;
+		ret = add_run(t, addr + (i << PAGE_SHIFT), i, end - i);
+		i = end;
+		t->arg->next_addr = addr + (i << PAGE_SHIFT);
+	}
+	return ret;
+}
+
+static void put_pages_back(struct transfer *t, long n)
 {
 	while (n > 0)
 		put_page(t->pages[--n]);
@@ -203,16 +267,9 @@ static int write_range(struct transfer *t, unsigned long addr,
 		}
 		if (n <= 0)
 			return n;
-		if (!run_fits(t, addr)) {
-			drop_pages(t, n);
-			return 1;
-		}
-		ret = write_all(t, n);
-		if (ret)
-			return ret;
-		ret = add_run(t, addr, n << PAGE_SHIFT);
+		ret = write_pages(t, addr, n);
+		put_pages_back(t, n);
 		addr += n << PAGE_SHIFT;
-		t->arg->next_addr = addr;
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 		cond_resched();
@@ -288,8 +345,9 @@ int cr_pages_write(struct cr_target *target, struct cr_ioc_pages *arg)
 	int ret;
 
 	arg->n_runs = 0;
-	if (arg->flags || arg->reserved || arg->next_range > arg->n_ranges ||
-	    !arg->max_runs)
+	if (arg->flags & ~CR_PAGES_NO_ZEROS || arg->reserved ||
+	    arg->next_range > arg->n_ranges || !arg->max_runs ||
+	    !PAGE_ALIGNED(arg->max_len))
 		return -EINVAL;
 	t = kvzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
 	if (!t)

@@ -87,7 +87,7 @@ static int session_info(struct cr_ioc_info *info)
 {
 	*info = (struct cr_ioc_info){
 		.version = CR_ABI_VERSION,
-		.features = CR_FEATURE_PAGES,
+		.features = CR_FEATURE_PAGES | CR_FEATURE_DIGESTS,
 		.max_targets = CR_MAX_TARGETS,
 		.max_threads = CR_MAX_THREADS,
 	};

@@ -93,6 +93,10 @@ static void good(unsigned long cmd, union argument *a, int fd)
 		a->pages.runs = (uintptr_t)(area + AREA / 2);
 		a->pages.max_runs = 1 + rnd() % 8;
 		a->pages.offset = 4096 * (rnd() % 64);
+		a->pages.flags = rnd() % 2;
+		a->pages.max_len = 4096 * (rnd() % 3);
+		if (rnd() % 2)
+			a->pages.digests = (uintptr_t)(area + AREA / 4);
 		break;
 	case CR_IOC_STOP:
 		a->stop.timeout_ms = rnd() % 50;

@@ -12,6 +12,7 @@
 #include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "lib.h"
 
@@ -21,7 +22,7 @@
 #define MAX_RUNS 8192
 
 /* The areas, at the same addresses in the target and here. */
-enum { SPARSE, HOLE, NONE, THP, HUGETLB, FILES, SHARED, N_AREAS };
+enum { SPARSE, HOLE, NONE, THP, ZEROS, HUGETLB, FILES, SHARED, N_AREAS };
 static char *area[N_AREAS];
 static size_t area_len[N_AREAS];
 static bool have_hugetlb;
@@ -41,6 +42,12 @@ static bool is_touched(size_t page)
 	return page % 3 == 1;
 }
 
+/* Alternating at first, then long ones of both kinds. */
+static bool is_zeros(size_t page)
+{
+	return page < 1024 ? page % 2 : page % 2000 < 500;
+}
+
 static void make_areas(void)
 {
 	const int anon = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -49,13 +56,14 @@ static void make_areas(void)
 	for (int i = 0; i < N_AREAS; i++)
 		area_len[i] = AREA;
 	area_len[HOLE] = 1UL << 40;
-	for (int i = SPARSE; i <= THP; i++)
+	for (int i = SPARSE; i <= ZEROS; i++)
 		area[i] = mmap(NULL, area_len[i], PROT_READ | PROT_WRITE, anon,
 			       -1, 0);
 	madvise(area[SPARSE], AREA, MADV_NOHUGEPAGE);
 	madvise(area[NONE], AREA, MADV_NOHUGEPAGE);
 	madvise(area[HOLE], area_len[HOLE], MADV_NOHUGEPAGE);
 	madvise(area[THP], AREA, MADV_HUGEPAGE);
+	madvise(area[ZEROS], AREA, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < AREA / PAGE; i++) {
 		if (is_touched(i)) {
 			fill(area[SPARSE] + i * PAGE, i);
@@ -63,6 +71,12 @@ static void make_areas(void)
 		}
 		fill(area[THP] + i * PAGE, i + 2);
 	}
+	/* Some pages of zeros, some that differ from one in the last byte. */
+	memset(area[ZEROS], 1, AREA);
+	memset(area[ZEROS], 0, AREA);
+	for (size_t i = 0; i < AREA / PAGE; i++)
+		if (!is_zeros(i))
+			area[ZEROS][(i + 1) * PAGE - 1] = 1;
 	fill(area[HOLE], 7);
 	fill(area[HOLE] + area_len[HOLE] - PAGE, 8);
 	mprotect(area[NONE], AREA, PROT_NONE);
@@ -112,23 +126,41 @@ static size_t count_present(int which)
 	return n;
 }
 
+/* What is asked for besides the pages, and what came. */
+struct wish {
+	const char *what;
+	int open_flags;
+	uint32_t room; /* for runs, in each call */
+	uint32_t flags;
+	uint64_t max_len;
+	struct cr_range_digest *digests; /* MAX_RUNS, or NULL */
+};
+static struct cr_range_digest digests[MAX_RUNS];
+
 /* Asks until all is done, as a program would. */
-static int get_pages(int dev, int fd, struct cr_range *ranges, size_t n,
-		     struct cr_range *runs, uint32_t room, size_t *n_runs)
+static int get_pages(int dev, int fd, const struct cr_range *range,
+		     const struct wish *w, struct cr_range *runs,
+		     size_t *n_runs)
 {
-	struct cr_ioc_pages p = { .pid = target, .fd = fd,
-				  .ranges = (uintptr_t)ranges,
-				  .n_ranges = n, .max_runs = room };
+	struct cr_ioc_pages p = { .pid = target,
+				  .fd = fd,
+				  .ranges = (uintptr_t)range,
+				  .n_ranges = 1,
+				  .max_runs = w->room,
+				  .flags = w->flags,
+				  .max_len = w->max_len };
 	int ret;
 
 	*n_runs = 0;
 	do {
 		p.runs = (uintptr_t)(runs + *n_runs);
+		if (w->digests)
+			p.digests = (uintptr_t)(w->digests + *n_runs);
 		ret = call(dev, CR_IOC_PAGES, &p);
 		*n_runs += p.n_runs;
-		if (*n_runs + room > MAX_RUNS)
+		if (*n_runs + w->room > MAX_RUNS)
 			return -E2BIG;
-	} while (!ret && p.next_range < n);
+	} while (!ret && !p.next_range);
 	return ret;
 }
 
@@ -158,26 +190,58 @@ static void compare(int fd, const struct cr_range *runs, size_t n, int which,
 	       which, (long)lseek(fd, 0, SEEK_END), (long)at);
 }
 
-static void check_area(int dev, int which, size_t want, int flags,
-		       uint32_t room, const char *what)
+/* A digest is of what lies in the file; our area has the same. */
+static void check_digests(const struct wish *w, const struct cr_range *runs,
+			  size_t n)
+{
+	XXH128_canonical_t own;
+
+	for (size_t i = 0; i < n; i++) {
+		XXH128_canonicalFromHash(
+			&own, XXH3_128bits((void *)(uintptr_t)runs[i].addr,
+					   runs[i].len));
+		if (memcmp(&own, &w->digests[i], sizeof(own))) {
+			expect(false, "%s: digest of run %zu, %lu bytes",
+			       w->what, i, (unsigned long)runs[i].len);
+			return;
+		}
+	}
+}
+
+static void check_wish(int dev, int which, size_t want, const struct wish *w)
 {
 	static struct cr_range runs[MAX_RUNS];
 	struct cr_range range = { (uintptr_t)area[which], area_len[which] };
-	int fd = open("/var/tmp/disk/pages", O_RDWR | O_CREAT | O_TRUNC | flags,
-		      0600);
+	int fd = open("/var/tmp/disk/pages",
+		      O_RDWR | O_CREAT | O_TRUNC | w->open_flags, 0600);
 	size_t n, pages;
 	int ret;
 
-	expect(fd >= 0, "%s: %s", what, strerror(errno));
-	ret = get_pages(dev, fd, &range, 1, runs, room, &n);
-	expect(!ret, "%s: %d", what, ret);
+	expect(fd >= 0, "%s: %s", w->what, strerror(errno));
+	ret = get_pages(dev, fd, &range, w, runs, &n);
+	expect(!ret, "%s: %d", w->what, ret);
 	close(fd);
 	fd = open("/var/tmp/disk/pages", O_RDONLY);
 	if (which == NONE)
 		mprotect(area[NONE], AREA, PROT_READ);
 	compare(fd, runs, n, which, &pages);
-	expect(pages == want, "%s: %zu pages, not %zu", what, pages, want);
+	expect(pages == want, "%s: %zu pages, not %zu", w->what, pages, want);
+	for (size_t i = 0; i < n && w->max_len; i++)
+		expect(runs[i].len <= w->max_len, "%s: run %zu has %lu bytes",
+		       w->what, i, (unsigned long)runs[i].len);
+	if (w->digests)
+		check_digests(w, runs, n);
 	close(fd);
+}
+
+static void check_area(int dev, int which, size_t want, int flags,
+		       uint32_t room, const char *what)
+{
+	const struct wish w = { .what = what,
+				.open_flags = flags,
+				.room = room };
+
+	check_wish(dev, which, want, &w);
 }
 
 static void test_areas(void *arg)
@@ -202,6 +266,42 @@ static void test_areas(void *arg)
 		printf("no hugetlb pages: not tested\n");
 	check_area(dev, FILES, 2, 0, 16, "a file shorter than its area");
 	check_area(dev, SHARED, 4, 0, 16, "shared memory");
+	close(dev);
+}
+
+/* What a context file wants: digests, short runs, no pages of zeros. */
+static void test_digests(void *arg)
+{
+	struct wish w = { .what = "digests", .room = 16, .digests = digests };
+	int dev = dev_open(), ret = attach(dev, target);
+	size_t zeros = 0;
+
+	(void)arg;
+	expect(!ret, "attach: %d", ret);
+	for (size_t i = 0; i < AREA / PAGE; i++)
+		zeros += is_zeros(i);
+	check_wish(dev, THP, AREA / PAGE, &w);
+	check_wish(dev, ZEROS, AREA / PAGE, &w);
+	if (have_hugetlb)
+		check_wish(dev, HUGETLB, HUGE / PAGE, &w);
+	w.what = "digests of single pages";
+	w.room = 4096;
+	check_wish(dev, SPARSE, (AREA / PAGE + 1) / 3, &w);
+	w.what = "short runs";
+	w.room = 5;
+	w.max_len = 300 * PAGE;
+	check_wish(dev, THP, AREA / PAGE, &w);
+	w.what = "no zeros";
+	w.flags = CR_PAGES_NO_ZEROS;
+	check_wish(dev, ZEROS, AREA / PAGE - zeros, &w);
+	w.open_flags = O_DIRECT;
+	w.room = 700;
+	w.max_len = 4UL << 20;
+	check_wish(dev, ZEROS, AREA / PAGE - zeros, &w);
+	if (have_hugetlb)
+		check_wish(dev, HUGETLB, HUGE / PAGE, &w);
+	w.digests = NULL;
+	check_wish(dev, ZEROS, AREA / PAGE - zeros, &w);
 	close(dev);
 }
 
@@ -295,6 +395,19 @@ static void test_ends(void *arg)
 	ret = call(dev, CR_IOC_PAGES, &p);
 	expect(ret == -EFAULT, "runs to nowhere: %d", ret);
 	p.runs = (uintptr_t)&run;
+	p.next_range = p.next_addr = p.offset = 0;
+	p.digests = 8;
+	ret = call(dev, CR_IOC_PAGES, &p);
+	expect(ret == -EFAULT, "digests to nowhere: %d", ret);
+	p.next_range = p.next_addr = p.offset = p.digests = 0;
+	p.max_len = PAGE + 1;
+	ret = call(dev, CR_IOC_PAGES, &p);
+	expect(ret == -EINVAL, "runs of no whole pages: %d", ret);
+	p.max_len = 0;
+	p.flags = CR_PAGES_NO_ZEROS << 1;
+	ret = call(dev, CR_IOC_PAGES, &p);
+	expect(ret == -EINVAL, "an unknown flag: %d", ret);
+	p.flags = 0;
 	if (pipe(fds) || fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) < 0)
 		expect(false, "pipe");
 	range.len = 16 * PAGE;
@@ -340,6 +453,7 @@ int main(void)
 	target = start_as(USER, sleeper, NULL);
 	wait_state(target, "S");
 	run_as(USER, test_areas, NULL);
+	run_as(USER, test_digests, NULL);
 	run_as(USER, test_ends, NULL);
 	waitpid(target, NULL, 0);
 	if (pipe(fds))

@@ -20,6 +20,7 @@
 #define CR_FEATURE_PAGES (1u << 0)	/* CR_IOC_PAGES */
 #define CR_FEATURE_PIDS (1u << 1)	/* CR_IOC_PIDS_OPEN */
 #define CR_FEATURE_STOP (1u << 2)	/* CR_IOC_STOP, _THREADS, _READ */
+#define CR_FEATURE_DIGESTS (1u << 3)	/* cr_ioc_pages: flags and digests */
 
 /* cr_ioc_info.policy: what the administrator has set */
 #define CR_POLICY_STRICT (1u << 0)	/* targets need the ATTACH check */
@@ -44,6 +45,16 @@ struct cr_range {
 	__u64 len;
 };
 
+#define CR_DIGEST_BYTES 16
+
+/* XXH3-128, canonical: the digest of a run of pages in a context file */
+struct cr_range_digest {
+	__u8 bytes[CR_DIGEST_BYTES];
+};
+
+/* cr_ioc_pages.flags */
+#define CR_PAGES_NO_ZEROS (1u << 0)	/* leave out pages full of zeros */
+
 struct cr_ioc_pages {
 	__s32 pid;		/* in: of a target */
 	__s32 fd;		/* in: where the pages go */
@@ -53,10 +64,12 @@ struct cr_ioc_pages {
 	__u32 n_ranges;		/* in */
 	__u32 max_runs;		/* in: room behind runs */
 	__u32 n_runs;		/* out */
-	__u32 flags;		/* in: 0 */
+	__u32 flags;		/* in: CR_PAGES_ */
 	__u64 next_addr;	/* in, out: where in that range, or 0 */
 	__u32 next_range;	/* in, out: n_ranges when all is done */
 	__u32 reserved;
+	__u64 digests;		/* in: struct cr_range_digest *, or 0 */
+	__u64 max_len;		/* in: the longest run, whole pages; 0: any */
 };
 
 /* cr_ioc_stop.why: what keeps a thread from stopping */
