@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -22,6 +23,16 @@ int cr_engine_parse(const char *text, enum cr_engine_choice *choice)
 			return 0;
 		}
 	return -EINVAL;
+}
+
+enum cr_engine_choice cr_engine_default(void)
+{
+	const char *text = getenv("CR_ENGINE");
+	enum cr_engine_choice choice = CR_ENGINE_AUTO;
+
+	if (text)
+		cr_engine_parse(text, &choice);
+	return choice;
 }
 
 int cr_engine_open(struct cr_engine *e, enum cr_engine_choice choice,
@@ -116,6 +127,42 @@ int cr_engine_revoke_from(struct cr_engine *e, struct cr_task *t,
 			  struct cr_error *err)
 {
 	return remote_ioctl(e, t, CR_IOC_PIDS_CLOSE, -ENOENT, err);
+}
+
+bool cr_engine_has_pages(const struct cr_engine *e)
+{
+	return e->fd >= 0 && e->features & CR_FEATURE_PAGES &&
+	       e->features & CR_FEATURE_DIGESTS;
+}
+
+int cr_engine_attach(struct cr_engine *e, pid_t pid, struct cr_error *err)
+{
+	struct cr_ioc_target target = { .pid = pid };
+
+	if (ioctl(e->fd, CR_IOC_ATTACH, &target) < 0)
+		return cr_error_set(err, -errno,
+				    "the kernel module does not let us read "
+				    "its memory: %s",
+				    strerror(errno));
+	return 0;
+}
+
+void cr_engine_detach(struct cr_engine *e, pid_t pid)
+{
+	struct cr_ioc_target target = { .pid = pid };
+
+	ioctl(e->fd, CR_IOC_DETACH, &target);
+}
+
+/* A signal ends the call early, if nothing was written yet with EINTR. */
+int cr_engine_pages(struct cr_engine *e, struct cr_ioc_pages *arg)
+{
+	int ret;
+
+	do
+		ret = ioctl(e->fd, CR_IOC_PAGES, arg) < 0 ? -errno : 0;
+	while (ret == -EINTR);
+	return ret;
 }
 
 void cr_engine_done(struct cr_engine *e, enum cr_engine_choice choice,

@@ -14,16 +14,22 @@
 
 #include "common/error.h"
 
+struct cr_ioc_pages;
 struct cr_task;
 
 enum cr_engine_choice { CR_ENGINE_AUTO, CR_ENGINE_MODULE, CR_ENGINE_USER };
 
 struct cr_engine {
-	int fd; /* of the device, -1: user */
+	int fd;		       /* of the device, -1: user */
 	unsigned int features; /* CR_FEATURE_ */
-	unsigned int policy; /* CR_POLICY_ */
+	unsigned int policy;   /* CR_POLICY_ */
 };
 
+/*
+ * What the environment's CR_ENGINE says; without it, and if it says something
+ * else, CR_ENGINE_AUTO.
+ */
+enum cr_engine_choice cr_engine_default(void);
 /* "auto", "module" or "user"; -EINVAL. */
 int cr_engine_parse(const char *text, enum cr_engine_choice *choice);
 /* Fails only where the module was asked for and cannot be had. */
@@ -43,6 +49,17 @@ int cr_engine_grant_to(struct cr_engine *e, struct cr_task *t,
 /* Takes it back if it was not used. */
 int cr_engine_revoke_from(struct cr_engine *e, struct cr_task *t,
 			  struct cr_error *err);
+/* Does it write pages, with digests? */
+bool cr_engine_has_pages(const struct cr_engine *e);
+/* May it look into the process?  Until cr_engine_detach(). */
+int cr_engine_attach(struct cr_engine *e, pid_t pid, struct cr_error *err);
+void cr_engine_detach(struct cr_engine *e, pid_t pid);
+/*
+ * CR_IOC_PAGES of a process that was attached, until all ranges or the room
+ * for runs are used up; -errno without a message.
+ */
+int cr_engine_pages(struct cr_engine *e, struct cr_ioc_pages *arg);
+
 /*
  * The line in the kernel log, where the module is; result: 0 or -errno.  Of
  * the session in e, or, if e is NULL or "user", of one for this alone.

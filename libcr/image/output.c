@@ -5,76 +5,82 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "image/output_private.h"
 
 #define BUFFER_SIZE (1u << 20) /* and the most one write(2) gets */
 #define DIRECT_MIN (64u << 10) /* from here on copying costs more */
 #define FLUSH_STEP (32u << 20) /* bytes between hints to begin writing back */
 
-struct cr_output {
-	int fd;
-	bool regular; /* a file, not a stream */
-	bool fsync;
-	bool exclusive;
-	char *path; /* the name in the end; NULL: a descriptor was given */
-	char *backup;
-	char *temp; /* name that exists and is to be removed, or NULL */
-	int dirfd;
-	uint8_t *buffer;
-	size_t fill;
-	uint64_t offset;  /* all bytes so far */
-	uint64_t flushed; /* bytes handed to sync_file_range() */
-	int status;
-	bool committed;
-};
-
-static const char *name_of(const struct cr_output *o)
+const char *cr_output_name(const struct cr_output *o)
 {
 	return o->path ? o->path : "the given descriptor";
 }
 
-static int fail(struct cr_output *o, int code, const char *what,
-		struct cr_error *err)
+int cr_output_fail(struct cr_output *o, int code, const char *what,
+		   struct cr_error *err)
 {
 	o->status = code;
-	return cr_error_set(err, code,
-			    "cannot %s %s: %s (after %" PRIu64 " bytes)", what,
-			    name_of(o), strerror(-code), o->offset - o->fill);
+	return cr_error_set(
+		err, code, "cannot %s %s: %s (after %" PRIu64 " bytes)", what,
+		cr_output_name(o), strerror(-code), o->offset - o->fill);
 }
 
 /*
- * write(2) that never kills us: a broken pipe and a file size limit give an
- * error here, not a signal to whoever uses this library.
+ * A broken pipe and a file size limit give an error here, not a signal to
+ * whoever uses this library.
  */
-static ssize_t quiet_write(int fd, const void *data, size_t len)
+static void quiet_begin(struct quiet *q)
+{
+	sigset_t pending;
+
+	sigemptyset(&q->block);
+	sigpending(&pending);
+	if (!sigismember(&pending, SIGPIPE))
+		sigaddset(&q->block, SIGPIPE);
+	if (!sigismember(&pending, SIGXFSZ))
+		sigaddset(&q->block, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &q->block, &q->old);
+}
+
+static void quiet_end(struct quiet *q, int code)
 {
 	static const struct timespec now;
-	sigset_t block, old, pending;
+
+	if (code == -EPIPE || code == -EFBIG)
+		sigtimedwait(&q->block, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &q->old, NULL);
+}
+
+/* write(2), or pwrite(2) at a place that is not negative. */
+static ssize_t quiet_write(int fd, const void *data, size_t len, off_t place)
+{
+	struct quiet q;
 	ssize_t n;
 	int saved;
 
-	sigemptyset(&block);
-	sigpending(&pending);
-	if (!sigismember(&pending, SIGPIPE))
-		sigaddset(&block, SIGPIPE);
-	if (!sigismember(&pending, SIGXFSZ))
-		sigaddset(&block, SIGXFSZ);
-	pthread_sigmask(SIG_BLOCK, &block, &old);
-	n = write(fd, data, len);
+	quiet_begin(&q);
+	n = place < 0 ? write(fd, data, len) : pwrite(fd, data, len, place);
 	saved = errno;
-	if (n < 0 && (saved == EPIPE || saved == EFBIG))
-		sigtimedwait(&block, NULL, &now);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	quiet_end(&q, n < 0 ? -saved : 0);
 	errno = saved;
 	return n;
+}
+
+/* What others wrote into the file lies behind our position in it. */
+static int move_to(struct cr_output *o, uint64_t offset, struct cr_error *err)
+{
+	if (lseek(o->fd, (off_t)offset, SEEK_SET) < 0)
+		return cr_output_fail(o, -errno, "move in", err);
+	o->offset = offset;
+	return 0;
 }
 
 static int write_all(struct cr_output *o, const uint8_t *data, size_t len,
@@ -82,7 +88,7 @@ static int write_all(struct cr_output *o, const uint8_t *data, size_t len,
 {
 	while (len) {
 		size_t want = len < BUFFER_SIZE ? len : BUFFER_SIZE;
-		ssize_t n = quiet_write(o->fd, data, want);
+		ssize_t n = quiet_write(o->fd, data, want, -1);
 
 		if (n < 0 && errno == EAGAIN) {
 			struct pollfd wait = { o->fd, POLLOUT, 0 };
@@ -93,11 +99,23 @@ static int write_all(struct cr_output *o, const uint8_t *data, size_t len,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return fail(o, n ? -errno : -EIO, "write", err);
+			return cr_output_fail(o, n ? -errno : -EIO, "write",
+					      err);
 		data += n;
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* The disk works while we go on, so that the fsync() at the end is short. */
+static void begin_writeback(struct cr_output *o)
+{
+	if (!o->fsync || !o->regular || o->direct >= 0 ||
+	    o->offset - o->flushed < FLUSH_STEP)
+		return;
+	sync_file_range(o->fd, (off_t)o->flushed,
+			(off_t)(o->offset - o->flushed), SYNC_FILE_RANGE_WRITE);
+	o->flushed = o->offset;
 }
 
 static int flush(struct cr_output *o, struct cr_error *err)
@@ -107,31 +125,99 @@ static int flush(struct cr_output *o, struct cr_error *err)
 	if (rc)
 		return rc;
 	o->fill = 0;
-	/* The disk works while we go on, so that the fsync() at the end is
-	   short. */
-	if (o->fsync && o->regular && o->offset - o->flushed >= FLUSH_STEP) {
-		sync_file_range(o->fd, (off_t)o->flushed,
-				(off_t)(o->offset - o->flushed),
-				SYNC_FILE_RANGE_WRITE);
-		o->flushed = o->offset;
-	}
+	begin_writeback(o);
 	return 0;
+}
+
+static bool page_aligned(uint64_t v)
+{
+	return v % CR_PAGE_SIZE == 0;
+}
+
+/* Everything before is written, and all of it consists of whole pages. */
+static int write_direct(struct cr_output *o, const uint8_t *data, size_t len,
+			struct cr_error *err)
+{
+	uint64_t at = o->offset;
+	ssize_t n;
+
+	while (len) {
+		n = quiet_write(o->direct, data, len, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return cr_output_fail(o, n ? -errno : -EIO, "write",
+					      err);
+		data += n;
+		at += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return move_to(o, at, err);
+}
+
+/* Has something failed? */
+static int check(const struct cr_output *o, struct cr_error *err)
+{
+	return !o->status
+		       ? 0
+		       : cr_error_set(err, o->status,
+				      "writing %s has failed before: %s",
+				      cr_output_name(o), strerror(-o->status));
+}
+
+int cr_output_lend(struct cr_output *o, int *fd, uint64_t *offset,
+		   struct cr_error *err)
+{
+	int rc;
+
+	if (!o->regular || o->append)
+		return -ENOTSUP;
+	rc = check(o, err);
+	if (!rc)
+		rc = flush(o, err);
+	if (rc)
+		return rc;
+	*fd = o->direct >= 0 ? o->direct : o->fd;
+	*offset = o->offset;
+	quiet_begin(&o->lent);
+	return 0;
+}
+
+int cr_output_give_back(struct cr_output *o, uint64_t offset, int status,
+			struct cr_error *err)
+{
+	int rc = 0;
+
+	quiet_end(&o->lent, status);
+	if (status)
+		return cr_output_fail(o, status, "write", err);
+	if (offset != o->offset)
+		rc = move_to(o, offset, err);
+	if (!rc)
+		begin_writeback(o);
+	return rc;
+}
+
+bool cr_output_is_direct(const struct cr_output *o)
+{
+	return o->direct >= 0;
 }
 
 int cr_output_write(struct cr_output *o, const void *data, size_t len,
 		    struct cr_error *err)
 {
-	int rc;
+	int rc = check(o, err);
 
-	if (o->status)
-		return cr_error_set(err, o->status,
-				    "writing %s has failed before: %s",
-				    name_of(o), strerror(-o->status));
+	if (rc)
+		return rc;
 	if (o->fill + len > BUFFER_SIZE || len >= DIRECT_MIN) {
 		rc = flush(o, err);
 		if (rc)
 			return rc;
 	}
+	if (o->direct >= 0 && len >= DIRECT_MIN && page_aligned(len) &&
+	    page_aligned((uintptr_t)data) && page_aligned(o->offset))
+		return write_direct(o, data, len, err);
 	if (len >= DIRECT_MIN) {
 		rc = write_all(o, data, len, err);
 		if (rc)
@@ -169,7 +255,7 @@ static struct cr_output *output_new(const struct cr_writer_options *opt)
 
 	if (!o)
 		return NULL;
-	o->fd = o->dirfd = -1;
+	o->fd = o->dirfd = o->direct = -1;
 	o->fsync = opt->fsync;
 	o->exclusive = opt->exclusive;
 	o->buffer = aligned_alloc(4096, BUFFER_SIZE);
@@ -180,6 +266,26 @@ static struct cr_output *output_new(const struct cr_writer_options *opt)
 		return NULL;
 	}
 	return o;
+}
+
+/* A second description of the file, with which no page cache is used. */
+static int open_direct(struct cr_output *o, struct cr_error *err)
+{
+	char self[64];
+
+	if (!o->regular || o->append)
+		return cr_error_set(err, -EINVAL,
+				    "%s: only a file can be written past the "
+				    "page cache",
+				    cr_output_name(o));
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
+	o->direct = open(self, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	if (o->direct < 0)
+		return cr_error_set(err, -errno,
+				    "%s cannot be written past the page cache: "
+				    "%s",
+				    cr_output_name(o), strerror(errno));
+	return 0;
 }
 
 int cr_output_open_fd(struct cr_output **out, int fd,
@@ -204,6 +310,7 @@ int cr_output_open_fd(struct cr_output **out, int fd,
 		goto error;
 	}
 	o->regular = S_ISREG(st.st_mode);
+	o->append = flags & O_APPEND;
 	if (o->regular &&
 	    (flags & O_APPEND ? st.st_size : lseek(fd, 0, SEEK_CUR)) != 0) {
 		rc = cr_error_set(err, -EINVAL,
@@ -218,78 +325,15 @@ int cr_output_open_fd(struct cr_output **out, int fd,
 				  fd, strerror(errno));
 		goto error;
 	}
+	rc = opt->direct ? open_direct(o, err) : 0;
+	if (rc)
+		goto error;
 	*out = o;
 	return 0;
 error:
 	o->regular = false; /* nothing of ours in it */
 	cr_output_destroy(o);
 	return rc;
-}
-
-/* A name that no one takes for a context file, nor uses. */
-static char *temp_name(void)
-{
-	uint8_t r[8] = { 0 };
-	char *name;
-
-	if (getrandom(r, sizeof(r), 0) != sizeof(r) ||
-	    asprintf(&name, ".incomplete-%02x%02x%02x%02x%02x%02x%02x%02x",
-		     r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]) < 0)
-		return NULL;
-	return name;
-}
-
-/*
- * Opens the file without a name where the file system can, so that nothing
- * is left even if we are killed.
- */
-static int open_file(struct cr_output *o)
-{
-	int flags = O_WRONLY | O_CLOEXEC;
-
-	o->fd = openat(o->dirfd, ".", flags | O_TMPFILE, 0600);
-	if (o->fd >= 0) {
-		char self[64];
-
-		/* linkat() will need /proc. */
-		snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
-		if (!access(self, F_OK))
-			return 0;
-		close(o->fd);
-		o->fd = -1;
-	}
-	o->temp = temp_name();
-	if (!o->temp)
-		return -ENOMEM;
-	o->fd = openat(o->dirfd, o->temp, flags | O_CREAT | O_EXCL | O_NOFOLLOW,
-		       0600);
-	if (o->fd >= 0)
-		return 0;
-	free(o->temp);
-	o->temp = NULL;
-	return -errno;
-}
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static int open_directory(struct cr_output *o)
-{
-	const char *base = base_of(o->path);
-	char *dir = base == o->path ? strdup(".")
-		    : base == o->path + 1
-			    ? strdup("/")
-			    : strndup(o->path, (size_t)(base - o->path) - 1);
-
-	if (!dir)
-		return -ENOMEM;
-	o->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(dir);
-	return o->dirfd < 0 ? -errno : 0;
 }
 
 /* Something that is there and no file: a fifo or a device gets the bytes. */
@@ -318,7 +362,7 @@ int cr_output_open(struct cr_output **out, const char *path,
 
 	if (exists && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return open_special(out, path, opt, err);
-	if ((exists && S_ISDIR(st.st_mode)) || !*base_of(path))
+	if ((exists && S_ISDIR(st.st_mode)) || !*cr_output_base(path))
 		return cr_error_set(err, -EISDIR, "%s is a directory", path);
 	if (exists && opt->exclusive)
 		return cr_error_set(err, -EEXIST, "%s exists already", path);
@@ -328,12 +372,15 @@ int cr_output_open(struct cr_output **out, const char *path,
 	o->regular = true;
 	/* Behind a symbolic link the file is replaced, not the link. */
 	o->path = exists ? realpath(path, NULL) : strdup(path);
-	rc = o->path ? open_directory(o) : -errno;
+	rc = o->path ? cr_output_open_dir(o) : -errno;
 	if (!rc)
-		rc = open_file(o);
-	if (rc) {
+		rc = cr_output_create(o);
+	if (rc)
 		cr_error_set(err, rc, "cannot create %s: %s", path,
 			     strerror(-rc));
+	if (!rc && opt->direct)
+		rc = open_direct(o, err);
+	if (rc) {
 		cr_output_destroy(o);
 		return rc;
 	}
@@ -341,83 +388,19 @@ int cr_output_open(struct cr_output **out, const char *path,
 	return 0;
 }
 
-/* Gives an unnamed file its temporary name. */
-static int link_temp(struct cr_output *o)
-{
-	char self[64];
-	char *name = temp_name();
-
-	if (!name)
-		return -ENOMEM;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
-	if (linkat(AT_FDCWD, self, o->dirfd, name, AT_SYMLINK_FOLLOW)) {
-		int rc = -errno;
-
-		free(name);
-		return rc;
-	}
-	o->temp = name;
-	return 0;
-}
-
-/* What has the name now gets the backup's; never a moment without either. */
-static int keep_backup(struct cr_output *o)
-{
-	char *name = temp_name();
-	int rc = 0;
-
-	if (!name)
-		return -ENOMEM;
-	if (linkat(o->dirfd, base_of(o->path), o->dirfd, name, 0)) {
-		rc = errno == ENOENT ? 0 : -errno;
-	} else if (renameat(o->dirfd, name, AT_FDCWD, o->backup)) {
-		rc = -errno;
-		unlinkat(o->dirfd, name, 0);
-	}
-	free(name);
-	return rc;
-}
-
-static int give_name(struct cr_output *o, struct cr_error *err)
-{
-	const char *base = base_of(o->path);
-	int rc = o->temp ? 0 : link_temp(o);
-
-	if (rc)
-		return fail(o, rc, "name", err);
-	if (o->backup) {
-		rc = keep_backup(o);
-		if (rc)
-			return fail(o, rc, "keep a backup of", err);
-	}
-	if (renameat2(o->dirfd, o->temp, o->dirfd, base,
-		      o->exclusive ? RENAME_NOREPLACE : 0)) {
-		/* A file system without RENAME_NOREPLACE has link(2). */
-		if (!o->exclusive || errno != EINVAL ||
-		    linkat(o->dirfd, o->temp, o->dirfd, base, 0))
-			return fail(o, -errno, "name", err);
-		unlinkat(o->dirfd, o->temp, 0);
-	}
-	free(o->temp);
-	o->temp = NULL;
-	if (o->fsync && fsync(o->dirfd) && errno != EINVAL)
-		return fail(o, -errno, "make the directory durable of", err);
-	return 0;
-}
-
 int cr_output_commit(struct cr_output *o, struct cr_error *err)
 {
 	int rc;
 
-	rc = cr_output_write(o, "", 0, err); /* has something failed? */
+	rc = check(o, err);
 	if (!rc)
 		rc = flush(o, err);
 	if (rc)
 		return rc;
 	if (o->fsync && o->regular && fsync(o->fd))
-		return fail(o, -errno, "make durable", err);
+		return cr_output_fail(o, -errno, "make durable", err);
 	if (o->path)
-		rc = give_name(o, err);
+		rc = cr_output_give_name(o, err);
 	if (!rc)
 		o->committed = true;
 	return rc;
@@ -435,6 +418,8 @@ void cr_output_destroy(struct cr_output *o)
 		o->status = -errno;
 	if (o->fd >= 0)
 		close(o->fd);
+	if (o->direct >= 0)
+		close(o->direct);
 	if (o->dirfd >= 0)
 		close(o->dirfd);
 	free(o->temp);

@@ -12,8 +12,9 @@
 #include "image/pack.h"
 
 #define RUN_MAX_PLAIN (4u << 20)
-#define WRITE_STEP (256u << 10) /* digested, then written while in the cache   \
-				 */
+#define WRITE_STEP                                                             \
+	(256u << 10) /* digested, then written while in the cache              \
+		      */
 
 struct cr_writer {
 	struct cr_output *out;
@@ -126,9 +127,11 @@ static int write_plain(struct cr_writer *w, const uint8_t *data, size_t len,
 		       struct cr_error *err)
 {
 	int rc = 0;
+	/* What goes to the disk at once goes in one piece. */
+	const size_t step = cr_output_is_direct(w->out) ? len : WRITE_STEP;
 
 	while (len && !rc) {
-		size_t n = len < WRITE_STEP ? len : WRITE_STEP;
+		size_t n = len < step ? len : step;
 
 		cr_digest_add(w->digest, data, n);
 		rc = cr_output_write(w->out, data, n, err);
@@ -254,6 +257,46 @@ int cr_writer_pages(struct cr_writer *w, struct cr_image *img, uint32_t space,
 		pos += n;
 	}
 	return 0;
+}
+
+int cr_writer_lend(struct cr_writer *w, struct cr_image *img, int *fd,
+		   uint64_t *offset, uint64_t *max_len, struct cr_error *err)
+{
+	int rc;
+
+	if (w->codec)
+		return -ENOTSUP;
+	rc = finish_run(w, img, err);
+	if (!rc)
+		rc = align_output(w, err);
+	*max_len = RUN_MAX_PLAIN;
+	return rc ? rc : cr_output_lend(w->out, fd, offset, err);
+}
+
+int cr_writer_give_back(struct cr_writer *w, struct cr_image *img,
+			uint32_t space, const struct cr_written_run *runs,
+			size_t n, int status, struct cr_error *err)
+{
+	uint64_t at = cr_output_offset(w->out), end = at;
+	struct cr_run *run;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		end += runs[i].len;
+	rc = cr_output_give_back(w->out, end, status, err);
+	for (size_t i = 0; i < n && !rc; i++) {
+		run = cr_image_add_run(img);
+		if (!run)
+			return cr_error_set(err, -ENOMEM, "out of memory");
+		run->space = space;
+		run->codec = CR_CODEC_NONE;
+		run->addr = runs[i].addr;
+		run->len = run->stored = runs[i].len;
+		run->offset = at;
+		memcpy(run->digest, runs[i].digest, CR_DIGEST_SIZE);
+		at += run->len;
+	}
+	return rc;
 }
 
 static int compare_runs(const void *a, const void *b)

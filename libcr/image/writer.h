@@ -12,6 +12,7 @@ struct cr_writer_options {
 	enum cr_codec codec;
 	bool fsync;	/* durable before the name appears (the default of the
 			   commands) */
+	bool direct;	/* pages go past the page cache (O_DIRECT) */
 	bool exclusive; /* -EEXIST instead of replacing a file */
 	const char *backup; /* name that a file replaced gets, or NULL */
 };
@@ -42,6 +43,22 @@ int cr_writer_create_fd(struct cr_writer **w, int fd,
 int cr_writer_pages(struct cr_writer *w, struct cr_image *img, uint32_t space,
 		    uint64_t addr, const void *data, size_t len,
 		    bool zero_matters, struct cr_error *err);
+/*
+ * Pages that somebody else writes, as cr_writer_pages() would have done: at
+ * *offset of *fd, without anything in between, no run longer than *max_len.
+ * The runs are then told by cr_writer_give_back(), with status 0 or the -errno
+ * that writing failed with (the image is lost then).
+ * -ENOTSUP, without a message: this image takes bytes only.
+ */
+struct cr_written_run {
+	uint64_t addr, len;
+	uint8_t digest[16]; /* of the bytes written */
+};
+int cr_writer_lend(struct cr_writer *w, struct cr_image *img, int *fd,
+		   uint64_t *offset, uint64_t *max_len, struct cr_error *err);
+int cr_writer_give_back(struct cr_writer *w, struct cr_image *img,
+			uint32_t space, const struct cr_written_run *runs,
+			size_t n, int status, struct cr_error *err);
 /*
  * Sorts img->runs, checks and stores the model, makes everything durable,
  * gives the file its name.
