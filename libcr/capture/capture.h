@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "common/error.h"
+#include "engine/engine.h"
 #include "image/model.h"
 #include "image/writer.h"
 #include "libcr.h"
@@ -34,6 +35,7 @@ struct cr_capture_options {
 	bool coordinated;
 	double timeout; /* seconds for callbacks, 0: none */
 	enum { CR_SNAPSHOT_AUTO, CR_SNAPSHOT_FORK, CR_SNAPSHOT_COPY } snapshot;
+	enum cr_engine_choice engine; /* who writes the snapshot's pages */
 	unsigned int save; /* CR_CHKPT_DUMP_* */
 	int afterwards;	   /* signal to the processes afterwards, 0: none */
 	const char *dest;  /* path of the context file, told to callbacks */
@@ -43,7 +45,7 @@ struct cr_capture_options {
 
 struct cr_capture_stats { /* for --verbose, bench and the agent */
 	double callbacks_s, stop_s, snapshot_s, store_s;
-	uint64_t bytes;
+	uint64_t bytes, module_bytes; /* of which the module wrote so many */
 	unsigned int processes, threads;
 };
 

@@ -18,6 +18,7 @@ struct source {
 	uint32_t space;
 	bool zero_matters, may_fail;
 	char *buf; /* CAP_CHUNK */
+	struct cap_transfer transfer;
 };
 
 /*
@@ -92,6 +93,48 @@ static int store_pieces(struct source *s, uint32_t space, uint64_t start,
 	return ret;
 }
 
+/* A range of private memory that the module does not write. */
+static int store_by_hand(void *arg, uint64_t addr, uint64_t len,
+			 bool keep_zeros, struct cr_error *err)
+{
+	struct source *s = arg;
+
+	s->zero_matters = s->may_fail = keep_zeros;
+	return cap_pages(s->pid, addr, addr + len,
+			 keep_zeros ? CAP_PAGES_ALL : CAP_PAGES_PRESENT,
+			 store_run, s, err);
+}
+
+/* Pages of a file that are the process's own by now. */
+static int store_own(void *arg, uint64_t addr, size_t len, struct cr_error *err)
+{
+	struct source *s = arg;
+
+	return cap_transfer_add(&s->transfer, addr, len, true, err);
+}
+
+static int store_area(struct source *s, const struct cr_area *a,
+		      struct cr_error *err)
+{
+	enum cap_which which = cap_which_pages(s->c->img, a);
+
+	s->zero_matters = a->kind != CR_AREA_ANON;
+	s->may_fail = a->kind == CR_AREA_FILE_PRIVATE;
+	if (s->c->copied || cap_unforked(a))
+		return store_pieces(s, s->space, a->start, a->end, err);
+	switch (which) {
+	case CAP_PAGES_PRESENT:
+		return cap_transfer_add(&s->transfer, a->start,
+					a->end - a->start, false, err);
+	case CAP_PAGES_OWN:
+		return cap_pages(s->pid, a->start, a->end, which, store_own, s,
+				 err);
+	default: /* may change while it is written, if it is of a file */
+		return cap_pages(s->pid, a->start, a->end, which, store_run, s,
+				 err);
+	}
+}
+
 static int store_mm(struct source *s, struct cap_proc *p, struct cr_error *err)
 {
 	struct cr_image *img = s->c->img;
@@ -106,16 +149,13 @@ static int store_mm(struct source *s, struct cap_proc *p, struct cr_error *err)
 	if (s->mem < 0 && !s->c->copied)
 		return cr_error_set(err, -errno, "process %d: snapshot: %s",
 				    p->vpid, strerror(errno));
-	for (a = mm->areas; a < mm->areas + mm->n_areas && !ret; a++) {
-		s->zero_matters = a->kind != CR_AREA_ANON;
-		s->may_fail = a->kind == CR_AREA_FILE_PRIVATE;
-		if (s->c->copied || cap_unforked(a))
-			ret = store_pieces(s, s->space, a->start, a->end, err);
-		else
-			ret = cap_pages(s->pid, a->start, a->end,
-					cap_which_pages(img, a), store_run, s,
-					err);
-	}
+	if (s->mem >= 0)
+		ret = cap_transfer_begin(&s->transfer, s->pid, err);
+	for (a = mm->areas; a < mm->areas + mm->n_areas && !ret; a++)
+		ret = store_area(s, a, err);
+	if (!ret)
+		ret = cap_transfer_flush(&s->transfer, err);
+	cap_transfer_end(&s->transfer);
 	if (s->mem >= 0)
 		close(s->mem);
 	if (ret)
@@ -139,7 +179,12 @@ int cap_store_pages(struct cr_capture *c, struct cr_writer *w,
 	size_t i;
 	int ret = 0;
 
-	s.buf = malloc(CAP_CHUNK);
+	s.transfer.c = c;
+	s.transfer.w = w;
+	s.transfer.by_hand = store_by_hand;
+	s.transfer.by_hand_arg = &s;
+	/* aligned: it may be written past the page cache */
+	s.buf = aligned_alloc(4096, CAP_CHUNK);
 	if (!s.buf)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	if (c->n_pieces)
@@ -147,7 +192,7 @@ int cap_store_pages(struct cr_capture *c, struct cr_writer *w,
 	for (i = 0; i < c->n_procs && !ret; i++) {
 		if (!cap_live(c->procs[i]) || c->procs[i]->mm_of != c->procs[i])
 			continue;
-		s.space = cap_model(c, c->procs[i])->mm;
+		s.space = s.transfer.space = cap_model(c, c->procs[i])->mm;
 		ret = store_mm(&s, c->procs[i], err);
 	}
 	s.zero_matters = false;

@@ -21,6 +21,8 @@ struct options {
 	int verbose;
 	double timeout; /* seconds, 0: none */
 	int snapshot;	/* CR_SNAPSHOT_* */
+	enum cr_engine_choice engine;
+	bool direct; /* past the page cache */
 };
 
 /* Parses; usage errors and --help end the program. */

@@ -29,6 +29,8 @@ enum { /* long options without a letter */
        OPT_NOTHING, /* asks for what is so anyway */
        OPT_NOT_YET,
        OPT_SNAPSHOT,
+       OPT_ENGINE,
+       OPT_DIRECT,
        OPT_CHECK,
        OPT_HELP,
        OPT_VERSION,
@@ -71,6 +73,8 @@ static const struct option options[] = {
 	{ "kmsg-warning", no_argument, NULL, OPT_NOTHING },
 	{ "time", required_argument, NULL, 't' },
 	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
+	{ "engine", required_argument, NULL, OPT_ENGINE },
+	{ "direct", no_argument, NULL, OPT_DIRECT },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -108,6 +112,9 @@ static const char help[] =
 	"  --check          only say what stands in the way, stop nothing\n"
 	"  -t, --time SEC   give up after so many seconds\n"
 	"  --snapshot=auto|fork|copy  how memory is held still (auto)\n"
+	"  --engine=auto|module|user  who writes the memory ($CR_ENGINE, "
+	"auto)\n"
+	"  --direct         write the memory past the page cache\n"
 	"  --sync, --nosync wait until the file is on disk (default), or not\n"
 	"  -v, --verbose    show the phases and their times    -q, --quiet\n"
 	"  --help, --version\n"
@@ -184,7 +191,8 @@ void options_parse(struct options *o, int argc, char **argv)
 
 	*o = (struct options){ .scope = CR_SCOPE_TREE,
 			       .fd = -1,
-			       .fsync = true };
+			       .fsync = true,
+			       .engine = cr_engine_default() };
 	while ((c = getopt_long(argc, argv, "+Tpgscf:F:d:S:t:vq", options,
 				&i)) != -1) {
 		switch (c) {
@@ -263,6 +271,13 @@ void options_parse(struct options *o, int argc, char **argv)
 			break;
 		case OPT_SNAPSHOT:
 			o->snapshot = snapshot_kind(optarg);
+			break;
+		case OPT_ENGINE:
+			if (cr_engine_parse(optarg, &o->engine))
+				usage("no such engine: %s", optarg);
+			break;
+		case OPT_DIRECT:
+			o->direct = true;
 			break;
 		case OPT_CHECK:
 			o->check_only = true;

@@ -85,7 +85,8 @@ static int create_writer(struct job *j, struct cr_writer **w,
 			 struct cr_error *err)
 {
 	const struct cr_writer_options opt = { .codec = CR_CODEC_NONE,
-					       .fsync = j->o->fsync };
+					       .fsync = j->o->fsync,
+					       .direct = j->o->direct };
 
 	if (j->o->fd >= 0)
 		return cr_writer_create_fd(w, j->o->fd, &opt, err);
@@ -142,6 +143,9 @@ static void show_times(const struct options *o, const struct cr_capture *c)
 	printf("  callbacks %.6f s\n  stopped   %.6f s (snapshot %.6f s)\n"
 	       "  store     %.6f s\n",
 	       s->callbacks_s, s->stop_s, s->snapshot_s, s->store_s);
+	if (s->module_bytes)
+		printf("  %llu bytes written by the kernel module\n",
+		       (unsigned long long)s->module_bytes);
 }
 
 int work(const struct options *o, int lifeline, int *code)
@@ -153,6 +157,7 @@ int work(const struct options *o, int lifeline, int *code)
 		.timeout = o->timeout,
 		.afterwards = o->signal,
 		.snapshot = o->snapshot,
+		.engine = o->engine,
 		.dest = o->fd < 0 ? o->path : NULL,
 		.cancelled = cancelled,
 		.cancelled_arg = &j,
