@@ -104,23 +104,19 @@ bool cr_context_fd_wanted(const struct cr_restore_context *ctx, int fd)
 int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
 		       struct cr_error *err)
 {
-	int n = 3, to;
+	int to;
 
 	if (*fd > 2 && !cr_context_fd_wanted(ctx, *fd))
 		return 0;
-	do {
-		to = fcntl(*fd, F_DUPFD_CLOEXEC, n);
-		if (to < 0)
-			return cr_error_set(err, -errno,
-					    "no descriptor number is left for "
-					    "the restart itself (see ulimit "
-					    "-n): %s",
-					    strerror(errno));
-		if (!cr_context_fd_wanted(ctx, to))
-			break;
-		close(to);
-		n = to + 1;
-	} while (1);
+	/* No duplicate may be closed again: that ends the module's session. */
+	for (to = 3; cr_context_fd_wanted(ctx, to) || fcntl(to, F_GETFD) >= 0;)
+		to++;
+	to = fcntl(*fd, F_DUPFD_CLOEXEC, to);
+	if (to < 0)
+		return cr_error_set(err, -errno,
+				    "no descriptor number is left for the "
+				    "restart itself (see ulimit -n): %s",
+				    strerror(errno));
 	*fd = to;
 	return 0;
 }
