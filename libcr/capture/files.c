@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
@@ -63,6 +64,37 @@ static int keep_shared(const struct cr_object_source *src, int fd,
 	return ret ? cr_error_prefix(err, "%s", cr_object_label(src)) : 0;
 }
 
+static bool maps_file(const struct cap_proc *p,
+		      const struct cr_object_source *src, dev_t *dev)
+{
+	char *maps = cr_procfs_read(p->pid, NULL, "maps");
+	struct cap_map *m = malloc(sizeof(*m));
+	const char *text = maps;
+	bool found = false;
+
+	while (maps && m && !found && cap_map_next(&text, m))
+		found = m->perm[3] == 's' && m->ino == src->st.st_ino &&
+			!strcmp(m->path, src->link) &&
+			!cap_is_cut(p, m->start, m->end);
+	if (found && dev)
+		*dev = makedev((unsigned int)(m->dev >> 32),
+			       (unsigned int)m->dev);
+	free(m);
+	free(maps);
+	return found;
+}
+
+static bool is_memory(const struct cr_object_source *src, dev_t *dev)
+{
+	struct cr_capture *c = src->arg;
+	size_t i;
+
+	for (i = 0; i < c->n_procs; i++)
+		if (cap_live(c->procs[i]) && maps_file(c->procs[i], src, dev))
+			return true;
+	return false;
+}
+
 typedef int (*each_fn)(struct work *w, struct cap_proc *p,
 		       struct cr_error *err);
 
@@ -112,6 +144,7 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 			w->src->tree = w->tree;
 			w->src->number = number_in_tree;
 			w->src->keep = keep_shared;
+			w->src->mapped = is_memory;
 			w->src->arg = w->c;
 			if (!ret)
 				ret = fn(w, p, err);
@@ -207,46 +240,6 @@ static void drop_double_data(struct cr_image *img, struct cr_file *f)
 		}
 }
 
-static bool is_mapped(struct cap_proc *p, const struct cr_object_source *src)
-{
-	char *maps = cr_procfs_read(p->pid, NULL, "maps");
-	struct cap_map *m = malloc(sizeof(*m));
-	const char *text = maps;
-	bool found = false;
-
-	while (maps && m && !found && cap_map_next(&text, m))
-		found = m->perm[3] == 's' && m->ino == src->st.st_ino &&
-			!strcmp(m->path, src->link) &&
-			!cap_is_cut(p, m->start, m->end);
-	free(m);
-	free(maps);
-	return found;
-}
-
-/*
- * A file without a name that is open and mapped shared would come back as
- * two: what is written to the one would not be seen in the other.
- */
-static int check_unnamed(struct work *w, struct cr_error *err)
-{
-	struct cr_capture *c = w->c;
-	size_t i;
-
-	if (!S_ISREG(w->src->st.st_mode) || w->src->st.st_nlink ||
-	    !strncmp(w->src->link, "/memfd:", 7))
-		return 0;
-	for (i = 0; i < c->n_procs; i++)
-		if (cap_live(c->procs[i]) && is_mapped(c->procs[i], w->src))
-			return cr_error_set(err, -ENOTSUP,
-					    "%s has no name any more and is "
-					    "memory of process %d too, which "
-					    "cannot be saved; close the "
-					    "descriptor, or give the file a "
-					    "name", cr_object_label(w->src),
-					    c->procs[i]->vpid);
-	return 0;
-}
-
 static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 {
 	struct cr_image *img = w->c->img;
@@ -277,8 +270,6 @@ static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 	f->offset = cr_object_offset(w->src);
 	f->stdio_fd = -1;
 	ret = read_owner(w, f, err);
-	if (!ret)
-		ret = check_unnamed(w, err);
 	if (!ret)
 		ret = ops->capture(w->src, f, err);
 	if (!ret)
@@ -379,8 +370,6 @@ static int check_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 
 	if (ops && ops->check)
 		ops->check(w->src, &why);
-	if (!why.code)
-		check_unnamed(w, &why);
 	if (why.code)
 		cap_report(w->c, "%s", why.text);
 	return 0;

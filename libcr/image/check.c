@@ -40,6 +40,7 @@ static bool needs_path(const struct cr_file *file)
 	case CR_OBJ_DIRECTORY:
 	case CR_OBJ_DEVICE:
 	case CR_OBJ_FIFO:
+	case CR_OBJ_UNNAMED:
 		return true;
 	default:
 		return false;

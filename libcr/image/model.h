@@ -69,6 +69,10 @@ enum cr_object_kind {
 	CR_OBJ_PROC, /* file or directory below /proc/PID */
 	CR_OBJ_MQUEUE,
 	CR_OBJ_INOTIFY,
+	CR_OBJ_SYSV_SHM, /* System V IPC: no descriptor refers to them */
+	CR_OBJ_SYSV_SEM,
+	CR_OBJ_SYSV_MSG,
+	CR_OBJ_UNNAMED = 22, /* file without a name, open and mapped shared */
 	CR_OBJ_KINDS, /* not a kind: behind the last one */
 };
 

@@ -34,10 +34,15 @@ struct cr_object_source {
 	 */
 	int (*keep)(const struct cr_object_source *src, int fd, uint64_t size,
 		    uint32_t *shm, struct cr_error *err);
+	/*
+	 * Is it memory of some process of the tree, mapped shared?  And what
+	 * is its device there?
+	 */
+	bool (*mapped)(const struct cr_object_source *src, dev_t *dev);
 	/* What the program calls a process or thread of the tree, else 0. */
 	int32_t (*number)(const struct cr_object_source *src, pid_t pid,
 			  bool thread);
-	void *arg; /* of both */
+	void *arg; /* of all */
 };
 
 /*

@@ -21,7 +21,6 @@ refused() {
 }
 
 refused aio 'asynchronous I/O'
-refused mapped 'has no name any more and is memory'
 refused directory 'current directory of its own'
 refused descriptors 'descriptors of its own'
 refused ids 'user ids of its own'

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,22 +40,14 @@ static void *thread(void *arg)
 
 int main(int argc, char **argv)
 {
-	char name[] = "./fileXXXXXX";
 	aio_context_t aio = 0;
 	pthread_t th;
-	int fd;
 
 	if (argc != 2)
 		return 2;
 	thing = argv[1];
 	if (is("aio")) {
 		if (syscall(SYS_io_setup, 4, &aio))
-			return 1;
-	} else if (is("mapped")) {
-		fd = mkstemp(name);
-		if (fd < 0 || unlink(name) || ftruncate(fd, 4096) ||
-		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			 0) == MAP_FAILED)
 			return 1;
 	} else {
 		return pthread_create(&th, NULL, thread, NULL) ||

@@ -2,6 +2,7 @@
 /* fd-file.c - regular files, directories, their locks and owners */
 #include <dirent.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,6 +70,61 @@ STATE(file_tmpfile)
 	CHECK(fd >= 0 && write(fd, "temp", 4) == 4);
 	checkpoint();
 	CHECK(pread(fd, buf, 4, 0) == 4 && !strcmp(buf, "temp"));
+}
+
+/* The same while it is memory of two processes: all see the same. */
+static char *unnamed;
+
+static void unnamed_child(void)
+{
+	await_checkpoint();
+	CHECK(unnamed[0] == 's');
+	unnamed[1] = 'c';
+}
+
+STATE(file_deleted_mapped)
+{
+	int fd = new_file("f", O_RDWR), own = open("f", O_RDONLY);
+	struct stat st;
+	pid_t pid;
+	char c;
+
+	CHECK(fd >= 0 && own >= 0 && !ftruncate(fd, 300001));
+	unnamed = mmap(NULL, 300001, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(unnamed != MAP_FAILED && !unlink("f"));
+	unnamed[0] = 's';
+	CHECK(pwrite(fd, "y", 1, 300000) == 1);
+	CHECK(lseek(own, 7, SEEK_SET) == 7);
+	pid = child(unnamed_child);
+	checkpoint();
+	join(pid);
+	CHECK(unnamed[1] == 'c' && unnamed[300000] == 'y' && !unnamed[4096]);
+	CHECK(pwrite(fd, "w", 1, 70000) == 1 && unnamed[70000] == 'w');
+	unnamed[90000] = 'q';
+	CHECK(pread(own, &c, 1, 90000) == 1 && c == 'q');
+	CHECK(lseek(own, 0, SEEK_CUR) == 7 && !same_description(fd, own));
+	CHECK(!fstat(own, &st) && st.st_size == 300001 && !st.st_nlink);
+	CHECK(pwrite(own, "x", 1, 0) == -1 && errno == EBADF);
+}
+
+REFUSED(file_deleted_mapped_locked, "is mapped and locked")
+{
+	int fd = new_file("f", O_RDWR);
+
+	CHECK(fd >= 0 && !ftruncate(fd, 10) && !flock(fd, LOCK_EX));
+	CHECK(mmap(NULL, 10, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED);
+	CHECK(!unlink("f"));
+	checkpoint();
+}
+
+REFUSED(file_deleted_mapped_empty, "is mapped and empty")
+{
+	int fd = new_file("f", O_RDWR);
+
+	CHECK(fd >= 0);
+	CHECK(mmap(NULL, 10, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED);
+	CHECK(!unlink("f"));
+	checkpoint();
 }
 
 /* O_APPEND: what was added later stays before what is added now. */
