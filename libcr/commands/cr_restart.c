@@ -4,18 +4,64 @@
  *
  * Stays as their parent's parent: forwards signals and ends as the root of
  * the tree ends.
+ *
+ * A library that started us (libcr's cr_request_restart()) has given the
+ * program's own standard error to be handed on, and two descriptors more:
+ * CR_LOG_FD for what we say, CR_RESULT_FD for 0 and a newline once the
+ * processes run, or the number of the error.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "commands/cr_restart.h"
+
+FILE *cr_restart_log;
+static int result_fd = -1;
+
+/* A descriptor that is for us alone; the program does not see the variable. */
+static int take_fd(const char *name)
+{
+	const char *text = getenv(name);
+	int fd = text ? atoi(text) : -1;
+
+	unsetenv(name);
+	if (fd <= STDERR_FILENO || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -1;
+	return fd;
+}
+
+static void take_descriptors(void)
+{
+	int fd = take_fd("CR_LOG_FD");
+
+	result_fd = take_fd("CR_RESULT_FD");
+	cr_restart_log = fd < 0 ? stderr : fdopen(fd, "w");
+	if (!cr_restart_log)
+		cr_restart_log = stderr;
+}
+
+/* The last thing that the library hears. */
+static void tell_result(int code)
+{
+	fflush(cr_restart_log);
+	if (result_fd < 0)
+		return;
+	dprintf(result_fd, "%d\n", code < 0 ? -code : code);
+	close(result_fd);
+	result_fd = -1;
+	if (cr_restart_log != stderr)
+		fclose(cr_restart_log);
+	cr_restart_log = stderr;
+}
 
 /* Which of --run-on-fail-* a failure is. */
 static const char *command_for(const struct cr_restart_options *o, int code)
@@ -58,7 +104,9 @@ static int fail(const struct cr_restart_options *o, const char *cmd,
 {
 	const char *name = o->file ? o->file : "context file";
 
-	fprintf(stderr, "cr_restart: %s: %s\n", name, err->text);
+	fprintf(cr_restart_log, "cr_restart: %s: %s\n", name, err->text);
+	/* the supervisor or we ourselves were killed */
+	tell_result(err->code == -EPIPE ? CR_ERSTRTABRT : err->code);
 	return cmd ? exit_status(system(cmd)) : CR_RESTART_FAILED;
 }
 
@@ -91,7 +139,7 @@ static void say_verified(const struct cr_restart_options *o,
 	for (size_t i = 0; i < img->n_procs; i++)
 		threads += img->procs[i].n_threads;
 	if (o->verbose > 0 || o->restore.verify_only)
-		fprintf(stderr,
+		fprintf(cr_restart_log,
 			"cr_restart: %zu processes, %lu threads: verified in "
 			"%.3f s\n",
 			img->n_procs, threads, st->verify_s);
@@ -102,19 +150,39 @@ static void say_running(const struct cr_restart_options *o,
 {
 	if (o->verbose <= 0)
 		return;
-	fprintf(stderr,
+	fprintf(cr_restart_log,
 		"cr_restart: processes and memory built in %.3f s, running "
 		"after %.3f s\n",
 		st->create_s, st->fill_s);
-	fprintf(stderr, "cr_restart: root is process %d%s\n", st->root,
+	fprintf(cr_restart_log, "cr_restart: root is process %d%s\n", st->root,
 		st->own_namespace ? ", in a pid namespace of its own" : "");
+}
+
+/* What the file of a descriptor is called, or NULL. */
+static const char *path_of(int fd, char path[PATH_MAX])
+{
+	struct stat a, b;
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	if (n < 0)
+		return NULL;
+	path[n] = '\0';
+	if (fstat(fd, &a) || stat(path, &b) || a.st_dev != b.st_dev ||
+	    a.st_ino != b.st_ino)
+		return NULL;
+	return path;
 }
 
 static int open_image(struct cr_restart_options *o, struct cr_reader **r,
 		      char path[PATH_MAX], struct cr_error *err)
 {
-	if (!o->file)
+	if (!o->file) {
+		o->restore.path = path_of(o->fd, path);
 		return cr_reader_open_fd(r, o->fd, err);
+	}
 	o->restore.path = realpath(o->file, path) ? path : o->file;
 	return cr_reader_open(r, o->file, err);
 }
@@ -128,7 +196,10 @@ int main(int argc, char **argv)
 	struct cr_reader *r = NULL;
 	int ret;
 
+	take_descriptors();
 	ret = cr_restart_parse(&o, argc, argv);
+	if (ret >= 0)
+		tell_result(EINVAL);
 	if (ret >= 0)
 		return ret == CR_RESTART_FAILED && o.on_args
 			       ? exit_status(system(o.on_args))
@@ -146,6 +217,7 @@ int main(int argc, char **argv)
 	if (o.restore.verify_only)
 		return 0;
 	say_running(&o, &st);
+	tell_result(0);
 	if (o.on_success && system(o.on_success) == -1)
 		perror("cr_restart: --run-on-success");
 	if (cr_restore_wait(&st, &err) < 0) {

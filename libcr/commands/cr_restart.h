@@ -4,11 +4,14 @@
 #define CR_RESTART_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "restore/restore.h"
 
 /* Exit status when the program did not run. */
 #define CR_RESTART_FAILED 125
+
+extern FILE *cr_restart_log; /* where messages go: standard error as a rule */
 
 struct cr_restart_options {
 	const char *file; /* NULL: fd */

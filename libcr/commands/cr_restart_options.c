@@ -129,11 +129,11 @@ static int wrong(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("cr_restart: ", stderr);
+	fputs("cr_restart: ", cr_restart_log);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vfprintf(cr_restart_log, fmt, ap);
 	va_end(ap);
-	fputs("\nTry 'cr_restart --help'.\n", stderr);
+	fputs("\nTry 'cr_restart --help'.\n", cr_restart_log);
 	return CR_RESTART_FAILED;
 }
 
@@ -150,20 +150,38 @@ static int number(const char *text, int min, int max, int *value)
 	return 0;
 }
 
+/*
+ * The '=' that ends OLD; in OLD a backslash makes the next character an
+ * ordinary one, and is taken out here.
+ */
+static char *split(char *arg)
+{
+	char *to = arg;
+
+	for (; *arg && *arg != '='; arg++) {
+		if (arg[0] == '\\' && arg[1])
+			arg++;
+		*to++ = *arg;
+	}
+	if (!*arg)
+		return NULL;
+	*to = '\0';
+	return arg + 1;
+}
+
 static int relocate(struct cr_restart_options *o, char *arg)
 {
 	struct cr_rstrt_relocate *r = &o->relocate;
-	char *to = strchr(arg, '=');
+	char *new = split(arg);
 
-	if (!to || to == arg || arg[0] != '/' || to[1] != '/')
+	if (!new || arg[0] != '/' || new[0] != '/')
 		return wrong("--relocate wants OLD=NEW, two absolute paths: %s",
 			     arg);
 	if (r->count == CR_MAX_RSTRT_RELOC)
 		return wrong("more than %d times --relocate",
 			     CR_MAX_RSTRT_RELOC);
-	*to = '\0';
 	r->path[r->count].oldpath = arg;
-	r->path[r->count++].newpath = to + 1;
+	r->path[r->count++].newpath = new;
 	return -1;
 }
 
@@ -316,6 +334,7 @@ int cr_restart_parse(struct cr_restart_options *o, int argc, char **argv)
 	int c, ret;
 
 	memset(o, 0, sizeof(*o));
+	o->restore.engine = cr_engine_default();
 	o->fd = -1;
 	o->restore.pids = CR_PIDS_AUTO;
 	o->restore.relocate = &o->relocate;

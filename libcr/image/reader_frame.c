@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "image/reader_private.h"
+#include "libcr.h"
 
 static uint32_t get32(const uint8_t *from)
 {
@@ -58,12 +59,12 @@ static int read_header(struct cr_reader *r, struct cr_frame *f,
 				    "incomplete: only %" PRIu64 " bytes",
 				    r->in.size);
 	if (get32(h + 8) != CR_FORMAT_VERSION)
-		return cr_error_set(err, -EINVAL,
+		return cr_error_set(err, -CR_EVERSION,
 				    "format version %" PRIu32
 				    ", this program reads version %d",
 				    get32(h + 8), CR_FORMAT_VERSION);
 	if (get32(h + 12) != CR_FORMAT_ARCH)
-		return cr_error_set(err, -EINVAL,
+		return cr_error_set(err, -CR_EBADARCH,
 				    "made on another architecture (%" PRIu32
 				    ", this is x86-64, %d)",
 				    get32(h + 12), CR_FORMAT_ARCH);

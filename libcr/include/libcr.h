@@ -114,6 +114,83 @@ int cr_replace_self(cr_callback_t func, void *arg, int flags);
  */
 int cr_checkpoint(int flags);
 
+/*
+ * cr_inc_persist, cr_dec_persist - outlive destructors
+ *
+ * libcr forgets a thread in a destructor of thread-specific data.  While the
+ * count of a thread is above zero this is put off to the next round of
+ * destructors, so that those of other libraries can still leave critical
+ * sections; the last round that the C library makes ends it in any case.
+ *
+ * Errors: CR_ENOINIT, ERANGE (more decrements than increments, or more
+ * increments than an int holds).
+ */
+int cr_inc_persist(void);
+int cr_dec_persist(void);
+
+/* Hooks */
+
+typedef enum {
+	/* The checkpoint is taken and the program goes on; it is restarted: */
+	CR_HOOK_CONT_SIGNAL_CONTEXT = 0,
+	CR_HOOK_CONT_THREAD_CONTEXT,
+	CR_HOOK_CONT_NO_CALLBACKS,
+	CR_HOOK_RSTRT_SIGNAL_CONTEXT,
+	CR_HOOK_RSTRT_THREAD_CONTEXT,
+	CR_HOOK_RSTRT_NO_CALLBACKS,
+	CR_NUM_HOOKS
+} cr_hook_event_t;
+typedef void (*cr_hook_fn_t)(cr_hook_event_t event);
+#define CR_HOOK_FN_ERROR ((cr_hook_fn_t)-1)
+
+/*
+ * cr_register_hook - have func called when a checkpoint or restart is over
+ *
+ * One function for each event, as with signal(2): it takes the place of the
+ * one before, which is returned; NULL: none.  A hook runs as soon as it is
+ * known that the program continues or was restarted, before the code after
+ * cr_checkpoint() in the callbacks of its context: *_SIGNAL_CONTEXT in each
+ * thread that has signal-context callbacks (only async-signal-safe functions
+ * may be called), *_THREAD_CONTEXT in libcr's thread, if there are
+ * thread-context callbacks, *_NO_CALLBACKS in libcr's thread, if the process
+ * has no callbacks at all.  It does not run where the checkpoint failed.
+ *
+ * Returns CR_HOOK_FN_ERROR with errno set: CR_ENOINIT, EINVAL.
+ */
+cr_hook_fn_t cr_register_hook(cr_hook_event_t event, cr_hook_fn_t func);
+
+/* Holding threads */
+
+/* Whom a setting is for: */
+enum {
+	CR_HOLD_SCOPE_THREAD = 0, /* the calling thread */
+	CR_HOLD_SCOPE_INIT,	  /* threads that called cr_init() */
+	CR_HOLD_SCOPE_UNINIT,	  /* threads that did not */
+};
+#define CR_HOLD_NONE 0x0 /* not held: the default */
+#define CR_HOLD_CONT 0x1 /* when the program continues */
+#define CR_HOLD_RSTRT 0x2 /* when it is restarted */
+#define CR_HOLD_BOTH 0x3
+#define CR_HOLD_READ 0x4 /* change nothing */
+#define CR_HOLD_DFLT 0x8 /* THREAD: as INIT says; others: CR_HOLD_NONE */
+
+/*
+ * cr_hold_ctrl - who waits until all callbacks are done
+ *
+ * A thread goes on as soon as its own callbacks are done.  One that is held
+ * goes on only when those of all threads of the process are, libcr's own
+ * included.  For this it is interrupted by signal 64, as if it had a
+ * signal-context callback: a thread of INIT, or with a setting of its own,
+ * that blocks the signal puts the checkpoint off; one of UNINIT that does is
+ * not held.  After a checkpoint that failed nobody is held.
+ *
+ * Returns the setting before (CR_HOLD_DFLT: the thread has none of its own),
+ * or -1 with errno: CR_ENOINIT, EINVAL, EBUSY (in a callback), CR_ENOSUPPORT
+ * (UNINIT in a process whose communication library has threads that are left
+ * out).
+ */
+int cr_hold_ctrl(int scope, int flags);
+
 /* Critical sections */
 
 /* The id to use in callbacks. */
@@ -216,13 +293,16 @@ typedef struct {
 /* cr_flags: */
 #define CR_CHKPT_PROHIBIT_SELF 0x001 /* EDEADLK if I would be in it */
 #define CR_CHKPT_ASYNC_ERR 0x010     /* errors are told by the reap */
-/* Known by name only, refused with CR_ENOSUPPORT: */
-#define CR_CHKPT_PTRACED_SKIP 0x002   /* leave out traced processes */
-#define CR_CHKPT_PTRACED_ALLOW 0x004  /* save them */
-#define CR_CHKPT_PTRACER_SKIP 0x008   /* leave out tracing processes */
-#define CR_CHKPT_DUMP_EXEC 0x100      /* save the executable's pages too, */
-#define CR_CHKPT_DUMP_PRIVATE 0x200   /* those of private mappings, */
-#define CR_CHKPT_DUMP_SHARED 0x400    /* of shared mappings */
+/* A traced or tracing process fails it with CR_EPTRACED, CR_EPTRACER, or: */
+#define CR_CHKPT_PTRACED_SKIP 0x002 /* leave out traced processes */
+#define CR_CHKPT_PTRACED_ALLOW                                                 \
+	0x004 /* save them: refused with CR_ENOSUPPORT, since no second        \
+		 tracer can look at them */
+#define CR_CHKPT_PTRACER_SKIP 0x008 /* leave out tracing processes */
+/* The content of files that memory shows, so that they need not be there: */
+#define CR_CHKPT_DUMP_EXEC 0x100    /* of the executable, */
+#define CR_CHKPT_DUMP_PRIVATE 0x200 /* of other private mappings, */
+#define CR_CHKPT_DUMP_SHARED 0x400  /* of shared mappings */
 #define CR_CHKPT_DUMP_ALL 0x700
 
 typedef struct cr_request_state *cr_checkpoint_handle_t;
@@ -235,9 +315,11 @@ int cr_initialize_checkpoint_args_t(cr_checkpoint_args_t *args);
  * cr_request_checkpoint - start a checkpoint
  *
  * It is made by the command cr_checkpoint, started outside the scope, while
- * the caller runs on.  Not async-signal-safe.  Errors: ESRCH, EPERM, EBADF,
- * EINVAL, EDEADLK, CR_EVERSION, CR_ENOSUPPORT, and whatever keeps the command from
- * starting.
+ * the caller runs on.  This, waiting, the log and the reaping are
+ * async-signal-safe once the process has called cr_init() (but for
+ * cr_poll_checkpoint_msg(), whose messages come from malloc(3)).  Errors:
+ * ESRCH, EPERM, EBADF, EINVAL, EDEADLK, CR_EVERSION, CR_ENOSUPPORT, and
+ * whatever keeps the command from starting.
  */
 int cr_request_checkpoint(cr_checkpoint_args_t *args,
 			  cr_checkpoint_handle_t *handle);
@@ -288,6 +370,60 @@ struct cr_rstrt_relocate {
 	int count;
 	struct cr_rstrt_relocate_pair path[CR_MAX_RSTRT_RELOC];
 };
+
+typedef struct {
+	cr_version_t cr_version;
+	int cr_fd;     /* the context file, open for reading */
+	int cr_signal; /* to the processes afterwards; 0: none */
+	int cr_flags;
+	struct cr_rstrt_relocate *cr_relocate; /* NULL: none */
+} cr_restart_args_t;
+
+/* cr_flags; the first is the default: */
+#define CR_RSTRT_RESTORE_PID 0x001  /* the same ids on this host if they are
+				       free and permitted, else (and always
+				       without the flag) the same in a
+				       namespace of their own */
+#define CR_RSTRT_RESTORE_PGID 0x002 /* group and session of the first */
+#define CR_RSTRT_RESTORE_SID 0x004  /* process, where nobody leads them */
+#define CR_RSTRT_ASYNC_ERR 0x010    /* errors are told by the reap */
+
+typedef struct cr_request_state *cr_restart_handle_t;
+
+/* Fills in version and defaults. */
+int cr_initialize_restart_args_t(cr_restart_args_t *args);
+/*
+ * cr_request_restart - start a restart
+ *
+ * It is made by the command cr_restart, which becomes a child of the caller
+ * and has its standard input, output and error.  As long as the restarted
+ * processes run it is their parent's parent: it hands on signals and ends as
+ * the first of them ends, so that the caller can wait(2) for it.  The request
+ * is finished when they run, or cannot.  Async-signal-safe as
+ * cr_request_checkpoint().
+ *
+ * Errors: EBADF, EINVAL (cr_relocate: more than CR_MAX_RSTRT_RELOC, or a path
+ * that is not absolute), CR_EVERSION, and whatever keeps the command from
+ * starting.
+ */
+int cr_request_restart(cr_restart_args_t *args, cr_restart_handle_t *handle);
+/* As the functions of a checkpoint. */
+int cr_wait_restart(cr_restart_handle_t *handle, struct timeval *timeout);
+int cr_log_restart(cr_restart_handle_t *handle, unsigned int len, char *msg);
+/*
+ * 0: they run; or -1 with errno: EAGAIN while it is not finished,
+ * CR_ERSTRTABRT (it was killed), CR_EBADARCH, CR_EVERSION (of the file),
+ * and what else went wrong.
+ */
+int cr_reap_restart(cr_restart_handle_t *handle);
+
+#define CR_POLL_RSTRT_ERR_PRE (-1)  /* as for a checkpoint */
+#define CR_POLL_RSTRT_ERR_POST (-2)
+#define CR_POLL_RSTRT_ERR_LOG (-3)
+/* > 0: they run, and this is the id of the child that stands for them. */
+int cr_poll_restart(cr_restart_handle_t *handle, struct timeval *timeout);
+int cr_poll_restart_msg(cr_restart_handle_t *handle, struct timeval *timeout,
+			char **msg);
 
 /* Refer to one of these to be sure that the library is linked. */
 extern int cr_link_me;	    /* libcr */

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <libcr.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -78,6 +80,30 @@ struct cr_rollback *cr_rollback_slot(void);
 void cr_rollback_put(struct cr_rollback *slot);
 
 /*
+ * Signals that were delivered to a thread on top of a call that is rolled
+ * back: their frames on its stack are gone with the call.  What is known here
+ * is undone: a signal whose handler has not begun waits again in the image,
+ * and signal mask, alternate stack and extended registers are those of before
+ * the signals.
+ *
+ * Known is what lies in the slot's list, newest first: records anywhere in
+ * memory, begun by the address of the newest in *cr_rollback_delivered(slot),
+ * 0 if there is none.  And, before all these, what a thread has in rsi and
+ * rdx while its rip is in the code range: the same as info and context.  So
+ * the first instructions of a handler, which make the record, and the last
+ * ones, which have taken it back, can be in that range.  At most one record
+ * may have info.
+ */
+struct cr_delivery {
+	uint64_t older;	  /* address of the next record, 0: the last one */
+	uint64_t info;	  /* of its siginfo_t; 0: the handler has begun */
+	uint64_t context; /* of its ucontext_t */
+};
+uint64_t *cr_rollback_delivered(struct cr_rollback *slot);
+/* One range in a process; len 0: none. */
+int cr_delivery_code(const void *start, size_t len);
+
+/*
  * From now on a checkpoint of this process is refused with this reason; the
  * same text given to cr_checkpointable() takes it back.  Counted.
  */
@@ -116,6 +142,13 @@ int cr_register_coordinator(const struct cr_coordinator *ops, void *arg);
 int cr_request_cancelled(void);
 /* The thread in which quiesce, resume and callbacks run; 0 if none. */
 pid_t cr_helper_tid(void);
+
+/*
+ * The child that stands for the processes of a restart which this program
+ * asked for (cr_request_restart()); before the handle is reaped.  -1 with
+ * errno: EINVAL.
+ */
+pid_t cr_restart_child(cr_restart_handle_t *handle);
 
 /*
  * Restarts of this process so far: a restarted process can tell by it from

@@ -9,37 +9,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
+#include "runtime/asked.h"
 #include "runtime/spawn.h"
 
 #define DEST_FD 3
 #define RESULT_FD 4
-#define MAX_ARGS 16
+#define MAX_ARGS 20
 
-/* What cr_checkpoint does not do (yet), and refuses on its own command line. */
-#define UNSUPPORTED_FLAGS                                                      \
-	(CR_CHKPT_PTRACED_SKIP | CR_CHKPT_PTRACED_ALLOW |                      \
-	 CR_CHKPT_PTRACER_SKIP | CR_CHKPT_DUMP_ALL)
+/* What cr_checkpoint does not do, and refuses on its own command line. */
+#define UNSUPPORTED_FLAGS CR_CHKPT_PTRACED_ALLOW
 #define KNOWN_FLAGS                                                            \
-	(CR_CHKPT_PROHIBIT_SELF | CR_CHKPT_ASYNC_ERR | UNSUPPORTED_FLAGS)
+	(CR_CHKPT_PROHIBIT_SELF | CR_CHKPT_ASYNC_ERR | CR_CHKPT_PTRACED_SKIP | \
+	 CR_CHKPT_PTRACED_ALLOW | CR_CHKPT_PTRACER_SKIP | CR_CHKPT_DUMP_ALL)
+#define PTRACED_BOTH (CR_CHKPT_PTRACED_SKIP | CR_CHKPT_PTRACED_ALLOW)
 
+/* Without stdio: a signal handler may ask. */
 static pid_t parent_of(pid_t pid)
 {
-	char path[64], line[256];
-	pid_t parent = 0;
-	FILE *f;
+	char path[64], text[1024], *p;
+	ssize_t n;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
-	if (!f)
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return 0;
-	while (fgets(line, sizeof(line), f) &&
-	       sscanf(line, "PPid: %d", &parent) != 1)
-		;
-	fclose(f);
-	return parent;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	p = strstr(text, "\nPPid:\t");
+	return p ? atoi(p + 7) : 0;
 }
 
 static bool includes_self(cr_scope_t scope, pid_t target)
@@ -77,7 +78,8 @@ int cr_ask_check(const cr_checkpoint_args_t *args)
 
 	if (args->cr_scope > CR_SCOPE_TREE || target < 0 ||
 	    args->cr_signal < 0 || args->cr_signal > SIGRTMAX ||
-	    args->cr_flags & ~KNOWN_FLAGS)
+	    args->cr_flags & ~KNOWN_FLAGS ||
+	    (args->cr_flags & PTRACED_BOTH) == PTRACED_BOTH)
 		return -EINVAL;
 	if (args->cr_flags & UNSUPPORTED_FLAGS)
 		return -CR_ENOSUPPORT;
@@ -94,27 +96,6 @@ int cr_ask_check(const cr_checkpoint_args_t *args)
 	    includes_self(args->cr_scope, target))
 		return -EDEADLK;
 	return 0;
-}
-
-/* Ours, but without libraries for the program and with RESULT_FD told. */
-static char **environment(char *result, bool have_result)
-{
-	size_t n = 0, i;
-	char **env;
-
-	while (environ && environ[n])
-		n++;
-	env = malloc((n + 2) * sizeof(*env));
-	if (!env)
-		return NULL;
-	for (i = n = 0; environ && environ[i]; i++)
-		if (strncmp(environ[i], "LD_PRELOAD=", 11) &&
-		    strncmp(environ[i], "CR_RESULT_FD=", 13))
-			env[n++] = environ[i];
-	if (have_result)
-		env[n++] = result;
-	env[n] = NULL;
-	return env;
 }
 
 struct words {
@@ -142,9 +123,23 @@ static void command_line(struct words *w, const cr_checkpoint_args_t *args,
 {
 	static const char *const scope[] = { "--pid", "--pgid", "--sid",
 					     "--tree" };
+	static const struct {
+		int flag;
+		const char *option;
+	} flags[] = {
+		{ CR_CHKPT_PTRACED_SKIP, "--ptraced-skip" },
+		{ CR_CHKPT_PTRACER_SKIP, "--ptracer-skip" },
+		{ CR_CHKPT_DUMP_EXEC, "--save-exe" },
+		{ CR_CHKPT_DUMP_PRIVATE, "--save-private" },
+		{ CR_CHKPT_DUMP_SHARED, "--save-shared" },
+	};
+	size_t i;
 
 	add(w, "cr_checkpoint");
 	add(w, scope[args->cr_scope]);
+	for (i = 0; i < sizeof(flags) / sizeof(*flags); i++)
+		if (args->cr_flags & flags[i].flag)
+			add(w, flags[i].option);
 	if (args->cr_signal)
 		add_number(w, "-S", args->cr_signal);
 	if (args->cr_timeout)
@@ -161,41 +156,33 @@ static void command_line(struct words *w, const cr_checkpoint_args_t *args,
 	add(w, NULL);
 }
 
-/* The installed one; tests and build trees may name another place. */
-static void command_path(char *path, size_t size)
-{
-	const char *dir = NULL;
-
-	if (!getauxval(AT_SECURE))
-		dir = getenv("CR_BINDIR");
-	snprintf(path, size, "%s/cr_checkpoint", dir ? dir : CR_BINDIR);
-}
-
 int cr_ask_run(const cr_checkpoint_args_t *args, const char *path, int log,
 	       int result)
 {
-	char told[32], command[4096];
+	char told[32], command[4096], *more[] = { told };
 	struct words words = { 0 };
 	struct cr_spawn spawn;
 	int null, rc;
+	size_t size;
 	char **env;
 
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return -errno;
 	snprintf(told, sizeof(told), "CR_RESULT_FD=%d", RESULT_FD);
-	env = environment(told, result >= 0);
-	command_path(command, sizeof(command));
+	env = cr_asked_environment(more, result >= 0, &size);
+	cr_asked_command(command, sizeof(command), "cr_checkpoint");
 	command_line(&words, args, path);
 	spawn = (struct cr_spawn){
 		.path = command,
 		.argv = words.argv,
 		.envp = env,
 		.fd = { null, log >= 0 ? log : null, log >= 0 ? log : null,
-			!path && args->cr_fd >= 0 ? args->cr_fd : -1, result },
+			!path && args->cr_fd >= 0 ? args->cr_fd : -1, result,
+			-1 },
 	};
 	rc = env ? cr_spawn(&spawn) : -ENOMEM;
-	free(env);
+	cr_asked_release(env, size);
 	close(null);
 	return rc < 0 ? rc : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* client.c - threads that called cr_init(), and the callbacks registered */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,11 @@ static void client_exit(void *arg)
 	struct cr_client *self = arg, **p;
 	sigset_t saved;
 
+	/* after the last round there is nobody to end it */
+	if (self->persist > 0 &&
+	    ++self->destructors < PTHREAD_DESTRUCTOR_ITERATIONS &&
+	    !pthread_setspecific(exit_key, self))
+		return;
 	if (self->depth)
 		cr_gate_leave();
 	cr_registry_lock(&saved);
@@ -110,6 +116,7 @@ static struct cr_client *client_create(void)
 		return NULL;
 	c->tid = syscall(SYS_gettid);
 	c->id = ++last_client;
+	c->hold = CR_HOLD_DFLT;
 	if (pthread_setspecific(exit_key, c)) {
 		free(c);
 		return NULL;
@@ -157,12 +164,40 @@ static int fail(int error)
 	return -1;
 }
 
+int cr_inc_persist(void)
+{
+	if (!cr_self)
+		return fail(CR_ENOINIT);
+	if (cr_self->persist == INT_MAX)
+		return fail(ERANGE);
+	cr_self->persist++;
+	return 0;
+}
+
+int cr_dec_persist(void)
+{
+	if (!cr_self)
+		return fail(CR_ENOINIT);
+	if (!cr_self->persist)
+		return fail(ERANGE);
+	cr_self->persist--;
+	return 0;
+}
+
 /* Ours if its time has come, else the program's. */
 static void handle_signal(int signo, siginfo_t *info, void *context)
 {
+	bool marked = info->si_code == SI_QUEUE &&
+		      info->si_errno == CR_SIGNAL_MARK;
+	_Atomic uint32_t *party = NULL;
+
 	if (cr_self && atomic_load(&cr_self->party) == CR_PARTY_SENT)
-		cr_round_signal();
-	else if (info->si_code == SI_QUEUE && info->si_errno == CR_SIGNAL_MARK)
+		party = &cr_self->party;
+	else if (marked) /* it may have called cr_init() since it was asked */
+		party = cr_hold_party();
+	if (party && atomic_load(party) == CR_PARTY_SENT)
+		cr_round_signal(party);
+	else if (marked)
 		return; /* came after its request was given up */
 	else if (program_action.sa_flags & SA_SIGINFO)
 		program_action.sa_sigaction(signo, info, context);
@@ -171,7 +206,7 @@ static void handle_signal(int signo, siginfo_t *info, void *context)
 		program_action.sa_handler(signo);
 }
 
-static int install_handler(void)
+int cr_signal_handler_install(void)
 {
 	struct sigaction sa = { .sa_sigaction = handle_signal,
 				.sa_flags = SA_SIGINFO | SA_RESTART };
@@ -222,7 +257,7 @@ cr_callback_id_t cr_register_callback(cr_callback_t func, void *arg, int flags)
 	if (i < 0)
 		rc = i;
 	else if (flags == CR_SIGNAL_CONTEXT)
-		rc = install_handler();
+		rc = cr_signal_handler_install();
 	if (!rc) {
 		cb = &callbacks[i];
 		if (!cb->order)

@@ -69,6 +69,7 @@ void cr_control_forked(void)
 	c->n_omit_threads = 0;
 	for (i = 0; i < CR_CONTROL_ROLLBACKS; i++) {
 		c->rollback[i].active = 0;
+		c->delivered[i] = 0;
 		c->rollback[i].tid = &c->rollback[i] == my_slot ? tid : 0;
 	}
 	c->pid = getpid();
@@ -240,6 +241,24 @@ int cr_keep_fd(int fd)
 	return omit_fd(fd, false);
 }
 
+uint64_t *cr_rollback_delivered(struct cr_rollback *slot)
+{
+	return &cr_control->delivered[slot - cr_control->rollback];
+}
+
+int cr_delivery_code(const void *start, size_t len)
+{
+	sigset_t saved;
+	int rc = control_lock(&saved);
+
+	if (rc)
+		return rc;
+	cr_control->delivery_code = (uintptr_t)start;
+	cr_control->delivery_code_len = len;
+	cr_registry_unlock(&saved);
+	return 0;
+}
+
 /* A free slot, or one whose thread ended without giving it back. */
 static struct cr_rollback *free_slot(void)
 {
@@ -271,6 +290,7 @@ struct cr_rollback *cr_rollback_slot(void)
 	my_slot = free_slot();
 	if (my_slot) {
 		my_slot->active = 0;
+		*cr_rollback_delivered(my_slot) = 0;
 		my_slot->tid = syscall(SYS_gettid);
 	}
 	cr_registry_unlock(&saved);

@@ -58,6 +58,12 @@ struct cr_control {
 				     also empties the omit lists above */
 	int32_t restart_requester; /* pid of the restart command */
 	char restart_src[4096];	   /* path of the context file */
+
+	/* signals on top of calls that are rolled back: see libcr_ext.h */
+	uint64_t delivery_code, delivery_code_len;
+	uint64_t delivered[CR_CONTROL_ROLLBACKS]; /* of the slot of the same
+						     number; restore empties
+						     them */
 };
 
 #endif

@@ -154,6 +154,7 @@ static void fork_child(void)
 	cr_gate_forked(cr_self ? cr_self->depth : 0);
 	cr_answer_forked();
 	cr_ask_forked();
+	cr_hold_forked();
 	cr_control_forked();
 	cr_frame = NULL;
 	if (needed) {

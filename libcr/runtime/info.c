@@ -2,7 +2,6 @@
 /* info.c - what callbacks may ask; what a restart handed over; locks */
 #include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -14,7 +13,12 @@ int cr_link_me;
 
 static struct cr_checkpoint_info checkpoint_info;
 static struct cr_restart_info restart_info;
-static char **environment; /* strings in one block behind the vector */
+/*
+ * Strings in one block behind the vector.  Mapped: threads that are held in a
+ * signal handler may have the lock of malloc().
+ */
+static char **environment;
+static size_t environment_size;
 
 const struct cr_checkpoint_info *cr_get_checkpoint_info(void)
 {
@@ -72,16 +76,18 @@ uint64_t cr_restarts(void)
 			  : 0;
 }
 
-/* Copies "A=1\0B=2\0" to a vector in one allocation. */
-static char **vector_of(const char *block, size_t len)
+/* Copies "A=1\0B=2\0" to a vector in one mapping. */
+static char **vector_of(const char *block, size_t len, size_t *size)
 {
 	size_t n = 0, i, used = 0;
 	char **v, *copy;
 
 	for (i = 0; i < len; i++)
 		n += !block[i];
-	v = malloc((n + 1) * sizeof(*v) + len);
-	if (!v)
+	*size = (n + 1) * sizeof(*v) + len;
+	v = mmap(NULL, *size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (v == MAP_FAILED)
 		return NULL;
 	copy = (char *)(v + n + 1);
 	memcpy(copy, block, len);
@@ -102,8 +108,9 @@ static void take_environment(void)
 	if (!c || !c->restart_env)
 		return;
 	block = (void *)(uintptr_t)c->restart_env;
-	free(environment);
-	environment = vector_of(block, c->restart_env_len);
+	if (environment)
+		munmap(environment, environment_size);
+	environment = vector_of(block, c->restart_env_len, &environment_size);
 	munmap(block, c->restart_env_len ? c->restart_env_len : 1);
 	c->restart_env = c->restart_env_len = 0;
 }

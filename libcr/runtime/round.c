@@ -10,6 +10,9 @@
  *
  * The first callback that does not say READY decides ("verdict"); those after
  * it are not run.
+ *
+ * Threads that are to be held (hold.c) take part like those with callbacks,
+ * and stay in the handler until the last callback of the round has ended.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +32,9 @@ static struct {
 	_Atomic int verdict;   /* flags of the first refusal, 0: none */
 	_Atomic uint32_t step; /* grows with all that may be waited for */
 	_Atomic uint32_t over; /* outcome is valid */
+	_Atomic uint32_t done; /* all callbacks have ended */
 	int outcome;	       /* what cr_checkpoint() returns */
+	bool hold;	       /* some thread may be held */
 } rd;
 
 static int run_from(unsigned int i, unsigned int end, int (*bottom)(void));
@@ -46,49 +51,77 @@ void cr_round_party_gone(void)
 }
 
 /*
- * True while a thread is on its way to the state after "last".  Threads that
- * ended without telling are dropped.  With give_up, those that have not begun
- * need not any more.
+ * True while a thread is on its way to a state after "last".  One that ended
+ * without telling is dropped.  With give_up, one that has not begun need not
+ * any more.
  */
+bool cr_party_busy(_Atomic uint32_t *party, pid_t tid, enum cr_party last,
+		   bool give_up)
+{
+	uint32_t now = CR_PARTY_SENT;
+
+	if (give_up)
+		atomic_compare_exchange_strong(party, &now, CR_PARTY_NONE);
+	now = atomic_load(party);
+	if (now == CR_PARTY_NONE || now > last)
+		return false;
+	if (!syscall(SYS_tgkill, getpid(), tid, 0) || errno != ESRCH)
+		return true;
+	atomic_store(party, CR_PARTY_NONE);
+	return false;
+}
+
 static bool parties_busy(enum cr_party last, bool give_up)
 {
 	struct cr_client *c;
-	bool busy = false;
-	uint32_t party;
+	bool busy;
 	sigset_t saved;
 
 	cr_registry_lock(&saved);
-	for (c = cr_clients; c; c = c->next) {
-		party = CR_PARTY_SENT;
-		if (give_up)
-			atomic_compare_exchange_strong(&c->party, &party,
-						       CR_PARTY_NONE);
-		party = atomic_load(&c->party);
-		if (party == CR_PARTY_NONE || party > last)
-			continue;
-		if (syscall(SYS_tgkill, getpid(), c->tid, 0) && errno == ESRCH)
-			atomic_store(&c->party, CR_PARTY_NONE);
-		else
-			busy = true;
-	}
+	busy = cr_hold_busy(last, give_up);
+	for (c = cr_clients; c; c = c->next)
+		busy |= cr_party_busy(&c->party, c->tid, last, give_up);
 	cr_registry_unlock(&saved);
 	return busy;
 }
 
 /* Marked as ours, so that one that comes late is not taken for the program's.
  */
-static int signal_client(const struct cr_client *c)
+int cr_signal_thread(pid_t tid)
 {
 	siginfo_t info = { .si_signo = CR_SIGNUM, .si_code = SI_QUEUE };
 
 	info.si_errno = CR_SIGNAL_MARK;
 	info.si_pid = getpid();
 	info.si_uid = getuid();
-	if (!syscall(SYS_rt_tgsigqueueinfo, getpid(), c->tid, CR_SIGNUM, &info))
+	if (!syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, CR_SIGNUM, &info))
 		return 0;
 	if (errno == EAGAIN) /* RLIMIT_SIGPENDING */
-		return syscall(SYS_tgkill, getpid(), c->tid, CR_SIGNUM);
+		return syscall(SYS_tgkill, getpid(), tid, CR_SIGNUM);
 	return -1;
+}
+
+/* Returns when no thread is on its way to a state after "last". */
+static void wait_parties(enum cr_party last, bool (*give_up)(void))
+{
+	uint32_t step;
+
+	for (;;) {
+		step = atomic_load(&rd.step);
+		if (!parties_busy(last, give_up()))
+			return;
+		cr_futex_wait(&rd.step, step, TICK_MS);
+	}
+}
+
+static bool given_up(void)
+{
+	return atomic_load(&rd.verdict) || cr_answer_cancelled();
+}
+
+static bool at_once(void)
+{
+	return true;
 }
 
 /* Has the signal-context callbacks run; returns when all have arrived. */
@@ -96,41 +129,38 @@ static void gather_parties(void)
 {
 	struct cr_client *c;
 	sigset_t saved;
-	uint32_t step;
 
 	cr_registry_lock(&saved);
 	for (c = cr_clients; c; c = c->next) {
-		if (!c->n)
+		if (!c->n && !cr_hold_of(c))
 			continue;
 		atomic_store(&c->party, CR_PARTY_SENT);
-		if (signal_client(c))
+		if (cr_signal_thread(c->tid))
 			atomic_store(&c->party, CR_PARTY_NONE);
 	}
 	cr_registry_unlock(&saved);
-	do {
-		step = atomic_load(&rd.step);
-		if (!parties_busy(CR_PARTY_RUNNING,
-				  atomic_load(&rd.verdict) ||
-					  cr_answer_cancelled()))
-			break;
-		cr_futex_wait(&rd.step, step, TICK_MS);
-	} while (1);
+	wait_parties(CR_PARTY_RUNNING, given_up);
+	/* those there are may have made others meanwhile */
+	while (!given_up() && cr_hold_invite())
+		wait_parties(CR_PARTY_RUNNING, given_up);
 }
 
 /* They go on with the outcome; returns when their last callback ended. */
 static void release_parties(int outcome)
 {
-	uint32_t step;
-
 	rd.outcome = outcome;
 	atomic_store(&rd.over, 1);
 	cr_futex_wake(&rd.over);
-	do {
-		step = atomic_load(&rd.step);
-		if (!parties_busy(CR_PARTY_ARRIVED, true))
-			break;
-		cr_futex_wait(&rd.step, step, TICK_MS);
-	} while (1);
+	wait_parties(CR_PARTY_ARRIVED, at_once);
+}
+
+/* And when no thread is held any more. */
+static void release_held(void)
+{
+	atomic_store(&rd.done, 1);
+	cr_futex_wake(&rd.done);
+	wait_parties(CR_PARTY_HELD, at_once);
+	cr_hold_reset();
 }
 
 /* Innermost in libcr's thread. */
@@ -138,26 +168,37 @@ static int thread_bottom(void)
 {
 	int outcome;
 
-	if (rd.n > rd.n_thread && !atomic_load(&rd.verdict))
+	if ((rd.n > rd.n_thread || rd.hold) && !atomic_load(&rd.verdict))
 		gather_parties();
 	outcome = cr_answer_finish(atomic_load(&rd.verdict));
 	release_parties(outcome);
+	if (rd.n_thread)
+		cr_hook_run(outcome, CR_HOOK_CONT_THREAD_CONTEXT,
+			    CR_HOOK_RSTRT_THREAD_CONTEXT);
+	else if (!rd.n)
+		cr_hook_run(outcome, CR_HOOK_CONT_NO_CALLBACKS,
+			    CR_HOOK_RSTRT_NO_CALLBACKS);
 	return outcome;
 }
 
-/* Innermost in a signal handler. */
-static int signal_bottom(void)
+/* In the handler: all callbacks of this thread called cr_checkpoint(). */
+static int wait_over(_Atomic uint32_t *party)
 {
-	atomic_store(&cr_self->party, CR_PARTY_ARRIVED);
+	atomic_store(party, CR_PARTY_ARRIVED);
 	stepped();
 	while (!atomic_load(&rd.over))
 		cr_futex_wait(&rd.over, 0, -1);
 	return rd.outcome;
 }
 
-static bool given_up(void)
+/* Innermost in a signal handler. */
+static int signal_bottom(void)
 {
-	return atomic_load(&rd.verdict) || cr_answer_cancelled();
+	int outcome = wait_over(&cr_self->party);
+
+	cr_hook_run(outcome, CR_HOOK_CONT_SIGNAL_CONTEXT,
+		    CR_HOOK_RSTRT_SIGNAL_CONTEXT);
+	return outcome;
 }
 
 /* Runs callbacks i..end and then bottom(); what cr_checkpoint() returned. */
@@ -214,16 +255,26 @@ int cr_checkpoint(int flags)
 	return frame->result;
 }
 
-void cr_round_signal(void)
+void cr_round_signal(_Atomic uint32_t *party)
 {
-	uint32_t party = CR_PARTY_SENT;
+	uint32_t sent = CR_PARTY_SENT;
 	int saved = errno;
 
-	if (!atomic_compare_exchange_strong(&cr_self->party, &party,
-					    CR_PARTY_RUNNING))
+	if (!atomic_compare_exchange_strong(party, &sent, CR_PARTY_RUNNING))
 		return;
-	run_from(cr_self->first, cr_self->first + cr_self->n, signal_bottom);
-	atomic_store(&cr_self->party, CR_PARTY_NONE);
+	if (cr_self && cr_self->n)
+		run_from(cr_self->first, cr_self->first + cr_self->n,
+			 signal_bottom);
+	else
+		wait_over(party);
+	/* not in a child that a callback made */
+	if (atomic_load(party) == CR_PARTY_ARRIVED && cr_hold_now(rd.outcome)) {
+		atomic_store(party, CR_PARTY_HELD);
+		stepped();
+		while (!atomic_load(&rd.done))
+			cr_futex_wait(&rd.done, 0, -1);
+	}
+	atomic_store(party, CR_PARTY_NONE);
 	stepped();
 	errno = saved;
 }
@@ -235,13 +286,17 @@ void cr_round_run(void)
 
 	cr_registry_lock(&saved);
 	rd.n = rd.n_thread = cr_callbacks_of(-1, rd.callback);
+	rd.hold = cr_hold_any();
 	for (c = cr_clients; c; c = c->next) {
 		c->first = rd.n;
 		c->n = cr_callbacks_of(c->id, rd.callback + rd.n);
 		rd.n += c->n;
+		rd.hold |= cr_hold_of(c) != CR_HOLD_NONE;
 	}
 	atomic_store(&rd.verdict, 0);
 	atomic_store(&rd.over, 0);
+	atomic_store(&rd.done, 0);
 	cr_registry_unlock(&saved);
 	run_from(0, rd.n_thread, thread_bottom);
+	release_held();
 }

@@ -4,7 +4,8 @@
  *
  * Two processes are made, which share our memory: the first makes a session
  * and the second, and ends; the second becomes the command once we have
- * allowed it to trace us.  The second runs beside our threads, with the
+ * allowed it to trace us.  A command that is to be our child does without the
+ * first.  The second runs beside our threads, with the
  * thread-local data of the one that called: it calls the kernel directly,
  * so that errno stays alone.
  */
@@ -120,6 +121,12 @@ static int make(struct job *job)
 	pid_t first;
 
 	job->pid = -EAGAIN;
+	if (job->spawn->child) {
+		/* execve(2) gives it the exit signal SIGCHLD */
+		job->pid = clone(command, job->stack + 2 * STACK_SIZE, CLONE_VM,
+				 job);
+		return job->pid < 0 ? -errno : 0;
+	}
 	/* no exit signal: the program's wait() does not see it */
 	first = clone(between, job->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK,
 		      job);
@@ -149,7 +156,8 @@ static int run(struct job *job)
 	rc = make(job);
 	if (rc)
 		return rc;
-	prctl(PR_SET_PTRACER, job->pid, 0, 0, 0); /* EINVAL without Yama */
+	if (!job->spawn->child) /* EINVAL without Yama */
+		prctl(PR_SET_PTRACER, job->pid, 0, 0, 0);
 	close(job->failure[1]); /* the number stays: the command reads it */
 	rc = write(job->go[1], "", 1) == 1 ? 0 : -errno;
 	if (rc) { /* so it ends; until then it is in our memory */
@@ -161,7 +169,13 @@ static int run(struct job *job)
 		n = read(job->failure[0], &error, sizeof(error));
 	while (n < 0 && errno == EINTR);
 	job->failure[1] = -1;
-	return rc ? rc : error;
+	if (!rc)
+		rc = error;
+	/* one that did not become the command is nobody's business */
+	while (rc && job->spawn->child &&
+	       waitpid(job->pid, NULL, __WCLONE) < 0 && errno == EINTR)
+		;
+	return rc;
 }
 
 pid_t cr_spawn(const struct cr_spawn *spawn)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 
 static char dir[] = "/tmp/test_ask.XXXXXX";
 static char script[sizeof(dir) + 32];
+static char alias[sizeof(dir) + 32]; /* the same as "cr_restart" */
 
 /* What "cr_checkpoint" does. */
 static void command_is(const char *text)
@@ -83,10 +85,15 @@ static void options_program(void)
 	args.cr_fd = fd;
 	args.cr_signal = SIGTERM;
 	args.cr_timeout = 60;
+	args.cr_flags = CR_CHKPT_DUMP_ALL | CR_CHKPT_PTRACED_SKIP |
+			CR_CHKPT_PTRACER_SKIP;
 	CHECK(!cr_request_checkpoint(&args, &h));
 	CHECK(own_control()->omit_fd[0] == 1ull << fd);
 	CHECK(cr_wait_checkpoint(&h, NULL) == 1);
-	snprintf(want, sizeof(want), "%s --pid -S 15 -t 60 -F 3 -- %d\nunset\n",
+	snprintf(want, sizeof(want), 
+		 "%s --pid --ptraced-skip --ptracer-skip --save-exe "
+		 "--save-private --save-shared -S 15 -t 60 -F 3 -- %d\n"
+		 "unset\n",
 		 script, getpid());
 	CHECK(cr_log_checkpoint(&h, 0, NULL) > (int)strlen(want));
 	CHECK(cr_log_checkpoint(&h, sizeof(log), log) > 0);
@@ -137,8 +144,10 @@ static void refused_program(void)
 	close(a.cr_fd);
 	a = args, a.cr_flags = 0x40000;
 	CHECK(refused(a) == EINVAL);
-	a = args, a.cr_flags = CR_CHKPT_DUMP_ALL;
+	a = args, a.cr_flags = CR_CHKPT_PTRACED_ALLOW;
 	CHECK(refused(a) == CR_ENOSUPPORT);
+	a.cr_flags |= CR_CHKPT_PTRACED_SKIP;
+	CHECK(refused(a) == EINVAL);
 	a = args, a.cr_fd = 77, a.cr_flags = CR_CHKPT_ASYNC_ERR;
 	CHECK(!cr_request_checkpoint(&a, &h));
 	CHECK(cr_poll_checkpoint(&h, NULL) == CR_POLL_CHKPT_ERR_POST);
@@ -232,6 +241,178 @@ static void test_restarted(void **state)
 	program_end(program_start(restarted_program));
 }
 
+static cr_checkpoint_args_t asked;
+static volatile sig_atomic_t handled;
+
+/* At any instruction of the program, malloc(3) included. */
+static void ask_in_handler(int signo)
+{
+	struct timeval long_enough = { 20, 0 };
+	cr_checkpoint_handle_t h;
+	char text[8];
+
+	if (cr_request_checkpoint(&asked, &h) ||
+	    cr_wait_checkpoint(&h, &long_enough) != 1 ||
+	    cr_log_checkpoint(&h, sizeof(text), text) != 5 ||
+	    strcmp(text, "said") || cr_reap_checkpoint(&h))
+		_exit(4);
+	handled++;
+}
+
+static void handler_program(void)
+{
+	struct itimerval every = { { 0, 1000 }, { 0, 1000 } };
+	struct itimerval never = { 0 };
+	size_t i = 0, last = 0;
+	void *p[64] = { 0 };
+
+	start();
+	signal(SIGCHLD, SIG_DFL);
+	command_is("printf said; echo 0 >&$CR_RESULT_FD");
+	CHECK(!cr_initialize_checkpoint_args_t(&asked));
+	signal(SIGALRM, ask_in_handler);
+	CHECK(!setitimer(ITIMER_REAL, &every, NULL));
+	while (handled < 60) {
+		for (last = handled; handled == (int)last; i++) {
+			free(p[i % 64]);
+			p[i % 64] = malloc(i * 7919 % 5000);
+		}
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_IGN);
+	no_trace();
+}
+
+static void test_handler(void **state)
+{
+	program_end(program_start(handler_program));
+}
+
+/* Restarts */
+
+static void restart_program(void)
+{
+	struct cr_rstrt_relocate *moves = calloc(1, sizeof(*moves));
+	cr_restart_args_t args;
+	cr_restart_handle_t h;
+	char log[512], want[512];
+	int fd = memfd_create("image", 0), status;
+	pid_t child;
+
+	start();
+	signal(SIGCHLD, SIG_DFL);
+	command_is("printf '%s\\n' \"$0 $*\" >&$CR_LOG_FD; cat <&3 >&$CR_LOG_FD;"
+		   "echo ${LD_PRELOAD-unset} >&$CR_LOG_FD;"
+		   "echo 0 >&$CR_RESULT_FD; exec 3>&- 4>&- 5>&-;"
+		   "i=0; while [ ! -e $0.go ] && [ $i -lt 2000 ]; do "
+		   "i=$((i + 1)); sleep 0.01; done; rm $0.go; exit 9");
+	CHECK(write(fd, "bytes\n", 6) == 6 && !lseek(fd, 0, SEEK_SET));
+	CHECK(!cr_initialize_restart_args_t(&args));
+	CHECK(args.cr_flags == CR_RSTRT_RESTORE_PID && !args.cr_relocate);
+	args.cr_fd = fd;
+	args.cr_signal = SIGCONT;
+	args.cr_flags = CR_RSTRT_RESTORE_PGID | CR_RSTRT_RESTORE_SID;
+	args.cr_relocate = moves;
+	moves->count = 2;
+	moves->path[0].oldpath = "/a=b\\c";
+	moves->path[0].newpath = "/d=e";
+	moves->path[1].oldpath = "/x y";
+	moves->path[1].newpath = "/";
+	CHECK(!cr_request_restart(&args, &h));
+	child = cr_restart_child(&h);
+	CHECK(child > 0);
+	CHECK(cr_wait_restart(&h, NULL) == 1);
+	snprintf(want, sizeof(want),
+		 "%s --no-restore-pid --restore-pgid --restore-sid -S 18 "
+		 "--relocate /a\\=b\\\\c=/d=e --relocate /x y=/ -F 3\n"
+		 "bytes\nunset\n",
+		 alias);
+	CHECK(cr_log_restart(&h, sizeof(log), log) == (int)strlen(want) + 1);
+	if (strcmp(log, want))
+		fprintf(stderr, "log: %s\n", log);
+	CHECK(!strcmp(log, want));
+	CHECK(!cr_reap_restart(&h) && !h);
+	/* a child like any other, that stands for the restarted */
+	CHECK(!waitpid(-1, NULL, WNOHANG));
+	snprintf(want, sizeof(want), "%s.go", alias);
+	CHECK(close(open(want, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
+	CHECK(waitpid(-1, &status, 0) == child && status == 9 << 8);
+	free(moves);
+	no_trace();
+}
+
+static void test_restart(void **state)
+{
+	program_end(program_start(restart_program));
+}
+
+static int restart_refused(cr_restart_args_t args)
+{
+	cr_restart_handle_t h;
+
+	CHECK(cr_request_restart(&args, &h) == -1);
+	return errno;
+}
+
+static void restart_refused_program(void)
+{
+	struct cr_rstrt_relocate moves = { .count = 1 };
+	cr_restart_args_t args, a;
+	cr_restart_handle_t h;
+	char *msg;
+
+	start();
+	signal(SIGCHLD, SIG_DFL);
+	CHECK(cr_initialize_restart_args_t(NULL) == -1 && errno == EINVAL);
+	CHECK(!cr_initialize_restart_args_t(&args));
+	CHECK(cr_request_restart(NULL, &h) == -1 && errno == EINVAL);
+	CHECK(restart_refused(args) == EBADF);
+	args.cr_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CHECK(restart_refused(args) == ENOENT); /* no command, no child */
+	a = args, a.cr_version++;
+	CHECK(restart_refused(a) == CR_EVERSION);
+	a = args, a.cr_flags |= 0x4000;
+	CHECK(restart_refused(a) == EINVAL);
+	a = args, a.cr_signal = 65;
+	CHECK(restart_refused(a) == EINVAL);
+	a = args, a.cr_relocate = &moves;
+	CHECK(restart_refused(a) == EINVAL);
+	moves.path[0].oldpath = "/a";
+	moves.path[0].newpath = "b";
+	CHECK(restart_refused(a) == EINVAL);
+	moves.path[0].newpath = "/b";
+	moves.count = CR_MAX_RSTRT_RELOC + 1;
+	CHECK(restart_refused(a) == EINVAL);
+	a = args, a.cr_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	CHECK(restart_refused(a) == EBADF);
+	a.cr_flags |= CR_RSTRT_ASYNC_ERR;
+	CHECK(!cr_request_restart(&a, &h));
+	CHECK(cr_poll_restart(&h, NULL) == CR_POLL_RSTRT_ERR_POST);
+	CHECK(errno == EBADF);
+	CHECK(cr_poll_restart(&h, NULL) == CR_POLL_RSTRT_ERR_PRE);
+	CHECK(errno == EINVAL);
+	command_is("echo why >&5; echo 2359 >&$CR_RESULT_FD; exit 125");
+	CHECK(!cr_request_restart(&args, &h));
+	CHECK(cr_poll_restart_msg(&h, NULL, &msg) == CR_POLL_RSTRT_ERR_POST);
+	CHECK(errno == CR_EBADARCH && !strcmp(msg, "why\n"));
+	free(msg);
+	CHECK(wait(NULL) > 0);
+	command_is("kill -9 $$");
+	CHECK(!cr_request_restart(&args, &h));
+	CHECK(cr_poll_restart(&h, NULL) == CR_POLL_RSTRT_ERR_POST);
+	CHECK(errno == CR_ERSTRTABRT);
+	CHECK(wait(NULL) > 0);
+	command_is("echo 0 >&$CR_RESULT_FD");
+	CHECK(!cr_request_restart(&args, &h));
+	CHECK(cr_poll_restart_msg(&h, NULL, &msg) == wait(NULL) && !msg);
+	no_trace();
+}
+
+static void test_restart_refused(void **state)
+{
+	program_end(program_start(restart_refused_program));
+}
+
 static void deprecated_program(void)
 {
 	int fd = memfd_create("dest", 0);
@@ -277,7 +458,8 @@ static int group_setup(void **state)
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(script, sizeof(script), "%s/cr_checkpoint", dir);
-	return 0;
+	snprintf(alias, sizeof(alias), "%s/cr_restart", dir);
+	return symlink("cr_checkpoint", alias);
 }
 
 static int group_teardown(void **state)
@@ -287,6 +469,7 @@ static int group_teardown(void **state)
 	snprintf(path, sizeof(path), "%s/out", dir);
 	unlink(path);
 	unlink(script);
+	unlink(alias);
 	return rmdir(dir);
 }
 
@@ -301,7 +484,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, program_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_options),   T(test_refused),    T(test_results),
-		T(test_restarted), T(test_deprecated),
+		T(test_restarted), T(test_deprecated), T(test_handler),
+		T(test_restart),   T(test_restart_refused),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
