@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -140,6 +141,31 @@ static int restore_timer(struct cr_restore_context *ctx, struct cr_task *t,
 	return ret < 0 ? (int)ret : 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct cr_posix_timer *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Kernels list them as they like, and count ids upwards only. */
+static int restore_timers(struct cr_restore_context *ctx, struct cr_stub *s,
+			  bool ids, struct cr_error *err)
+{
+	size_t n = s->p->n_timers;
+	struct cr_posix_timer *sorted = calloc(n, sizeof(*sorted));
+	int ret = 0;
+
+	if (!sorted)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	memcpy(sorted, s->p->timers, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), by_id);
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = restore_timer(ctx, &s->tasks[0], &sorted[i], ids, err);
+	free(sorted);
+	return ret;
+}
+
 int cr_timers_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		      struct cr_error *err)
 {
@@ -147,12 +173,12 @@ int cr_timers_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	int64_t ids = -1, off;
 	int ret = restore_itimers(ctx, s, err);
 
-	if (!ret && s->p->n_timers)
-		ret = cr_stub_try(
-			t, &ids, SYS_prctl,
-			(uint64_t[6]){ PR_TIMER_CREATE_RESTORE_IDS, 1 }, err);
-	for (size_t i = 0; !ret && i < s->p->n_timers; i++)
-		ret = restore_timer(ctx, t, &s->p->timers[i], ids >= 0, err);
+	if (ret < 0 || !s->p->n_timers)
+		return ret;
+	ret = cr_stub_try(t, &ids, SYS_prctl,
+			  (uint64_t[6]){ PR_TIMER_CREATE_RESTORE_IDS, 1 }, err);
+	if (!ret)
+		ret = restore_timers(ctx, s, ids >= 0, err);
 	if (!ret && ids >= 0)
 		ret = cr_stub_try(
 			t, &off, SYS_prctl,
