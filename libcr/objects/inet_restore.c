@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,22 @@ static bool is_remembered(const struct cr_blob *name)
 	return found;
 }
 
+/*
+ * An administrator need not wait: a socket under repair takes every port.
+ * The kernel then forgets the old connection when the new one is made.
+ */
+static bool bind_at_once(int fd, const struct cr_inet_state *s)
+{
+	int on = TCP_REPAIR_ON, off = TCP_REPAIR_OFF_NO_WP;
+	bool bound;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)))
+		return false;
+	bound = !bind(fd, at(&s->name), (socklen_t)s->name.len);
+	return !setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)) &&
+	       bound;
+}
+
 static int bind_patiently(int fd, const struct cr_inet_state *s)
 {
 	int i;
@@ -119,6 +136,8 @@ static int bind_patiently(int fd, const struct cr_inet_state *s)
 		if (errno != EADDRINUSE || s->type != SOCK_STREAM ||
 		    !is_remembered(&s->name))
 			return -errno;
+		if (s->role == CR_INET_CONNECTED && bind_at_once(fd, s))
+			return 0;
 		usleep(NAP_MS * 1000);
 	}
 	return -EADDRINUSE;
