@@ -184,3 +184,9 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 			      err);
 	return shared ? CR_AREA_FILE_SHARED : CR_AREA_FILE_PRIVATE;
 }
+	/*
+	 * Java's counters, for others to look at: the file ends with the
+	 * process, and another node does not have it.
+	 */
+	if (shared && begins(p, "/tmp/hsperfdata_"))
+		return CR_AREA_ANON_SHARED;
