@@ -23,6 +23,8 @@ struct cap_thread {
 	bool gone;			    /* ended while we came */
 	bool omitted;			    /* not saved */
 	const struct cr_rollback *rollback; /* in proc->control, or NULL */
+	bool has_undone; /* a signal whose delivery is undone (torn.c) */
+	struct cr_siginfo undone;
 };
 
 /* The copy-on-write child that stands for a process after the resume. */
@@ -166,6 +168,9 @@ static inline struct cr_process *cap_model(struct cr_capture *c,
 int32_t cap_thread_vtid(const struct cap_proc *p, pid_t tid);
 int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
+/* torn.c: signals on top of the call that t is rolled back out of */
+int cap_undo_deliveries(struct cap_proc *p, struct cap_thread *t,
+			struct cr_thread *th, struct cr_error *err);
 /* signals.c: pending signals and timers, after the threads */
 int cap_read_signals(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);

@@ -133,6 +133,22 @@ static int read_timers(struct cr_capture *c, struct cap_proc *p,
 	return ret;
 }
 
+/* The signal that was delivered and waits again: it came before the others. */
+static int put_back(const struct cap_thread *t, struct cr_thread *th,
+		    struct cr_error *err)
+{
+	struct cr_siginfo *more;
+
+	more = realloc(th->pending, (th->n_pending + 1) * sizeof(*more));
+	if (!more)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	memmove(more + 1, more, th->n_pending * sizeof(*more));
+	more[0] = t->undone;
+	th->pending = more;
+	th->n_pending++;
+	return 0;
+}
+
 static int read_pending(struct cr_capture *c, struct cap_proc *p,
 			struct cr_error *err)
 {
@@ -159,6 +175,10 @@ static int read_pending(struct cr_capture *c, struct cap_proc *p,
 		if (ret)
 			return ret;
 		th->pending = data;
+		if (p->threads[i]->has_undone)
+			ret = put_back(p->threads[i], th, err);
+		if (ret)
+			return ret;
 		th++;
 	}
 	return 0;

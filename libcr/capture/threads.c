@@ -196,7 +196,11 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	snprintf(th->comm, sizeof(th->comm), "%.15s", comm);
 	free(comm);
 	ret = read_sched(t, th, err);
-	return ret ? ret : read_remote(t, th, err);
+	if (!ret)
+		ret = read_remote(t, th, err);
+	if (!ret && t->rollback)
+		ret = cap_undo_deliveries(p, t, th, err);
+	return ret;
 }
 
 /* Which threads are not saved, and which are saved as they were earlier. */

@@ -58,11 +58,12 @@ static int give_environment(struct cr_restore_context *ctx, struct cr_stub *s,
 	return ret;
 }
 
+static const struct cr_control none;
+
 /* What was not saved does not exist any more: the lists of it are empty. */
 static int clear_omitted(struct cr_stub *s, uint64_t block,
 			 struct cr_error *err)
 {
-	static const struct cr_control none;
 	size_t from = offsetof(struct cr_control, n_omit_ranges);
 
 	return put(s, block, from, (const char *)&none + from,
@@ -103,6 +104,9 @@ int cr_control_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			  c->restart_src, sizeof(c->restart_src), err);
 	if (!ret)
 		ret = clear_omitted(s, block, err);
+	if (!ret)
+		ret = put(s, block, offsetof(struct cr_control, delivered),
+			  none.delivered, sizeof(none.delivered), err);
 	if (!ret)
 		ret = give_environment(ctx, s, block, err);
 out:

@@ -62,7 +62,7 @@ static void thread_gone_cb(void *arg)
 	pthread_mutex_unlock(&lock);
 	if (t->slot)
 		cr_rollback_put(t->slot);
-	cr_lower_self.slot = NULL;
+	cr_lower_set_slot(NULL);
 	t->slot = NULL;
 	t->ready = 0;
 }
@@ -106,6 +106,7 @@ void cr_mpi_prepare(void)
 		t->slot = &none;
 	} else {
 		pthread_setspecific(key, t);
+		cr_lower_set_slot(t->slot);
 	}
 	pthread_mutex_lock(&lock);
 	t->next = threads;

@@ -7,7 +7,7 @@ enter_pidns
 tmpdir
 
 lower=$CR_SRC/plugins/mpi/lower
-sources=("$lower/cross.S" "$CR_SRC/libcr/common/error.c")
+sources=("$lower"/*.S "$CR_SRC/libcr/common/error.c")
 for f in "$lower"/*.c; do
 	case ${f##*/} in lh_*) ;; *) sources+=("$f") ;; esac
 done

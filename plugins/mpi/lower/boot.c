@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mpi/lower/deliver.h"
 #include "mpi/lower/hook.h"
 
 #define HWCAP2_FSGSBASE 2
@@ -140,6 +141,16 @@ static int tell_libcr(struct cr_error *err)
 				    strerror(errno));
 	cr_fds_init(omitted, words);
 	return 0;
+}
+
+/* For good: handlers may come at any time. */
+static int tell_of_deliveries(struct cr_error *err)
+{
+	int rc = cr_delivery_code(cr_deliver_code,
+				  (size_t)(cr_deliver_code_end -
+					   cr_deliver_code));
+
+	return rc ? cr_error_set(err, rc, "libcr: %s", strerror(-rc)) : 0;
 }
 
 static void untell_libcr(void)
@@ -284,7 +295,9 @@ int cr_lower_boot(const char *library, char *const envp[],
 	if (rc)
 		return rc;
 	cr_check_baseline();
-	rc = tell_libcr(err);
+	rc = tell_of_deliveries(err);
+	if (!rc)
+		rc = tell_libcr(err);
 	if (rc)
 		return rc;
 	rc = map_thunks(err);

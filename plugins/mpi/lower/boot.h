@@ -49,7 +49,7 @@ void cr_thread_init(void) CR_LOWER_HIDDEN;
 /* Forgets all control blocks; the lock is made anew. */
 void cr_thread_reset(void) CR_LOWER_HIDDEN;
 
-/* ---- signal.c ---- */
+/* ---- deliver.c ---- */
 
 /* Handlers on top of a call with an active slot wait from now on. */
 void cr_signals_close(void) CR_LOWER_HIDDEN;
@@ -57,8 +57,6 @@ bool cr_signals_running(void) CR_LOWER_HIDDEN;
 void cr_signals_open(void) CR_LOWER_HIDDEN;
 /* As cr_signals_open(), in a process where none can be running. */
 void cr_signals_reset(void) CR_LOWER_HIDDEN;
-/* Sends the calling thread the signals whose handlers had to wait. */
-void cr_signals_again(void) CR_LOWER_HIDDEN;
 
 /* ---- check.c ---- */
 

@@ -48,18 +48,19 @@ static void block_signals(uint64_t *old)
  */
 static void block_program_signals(uint64_t *old)
 {
-	block_signals(old);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, old, sizeof(*old));
 	if (cr_tls.upper) {
 		cr_tls.upper->signal_mask = *old;
-		__atomic_store_n(&cr_tls.upper->masked, 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&cr_tls.upper->masked, 1, __ATOMIC_SEQ_CST);
 	}
+	block_signals(old);
 }
 
 static void unblock_program_signals(const uint64_t *old)
 {
-	if (cr_tls.upper)
-		__atomic_store_n(&cr_tls.upper->masked, 0, __ATOMIC_RELEASE);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, sizeof(*old));
+	if (cr_tls.upper)
+		__atomic_store_n(&cr_tls.upper->masked, 0, __ATOMIC_SEQ_CST);
 }
 
 /* ---- thread control blocks for threads of the program ---- */

@@ -44,21 +44,20 @@ struct cr_lower {
 	long upper_offset;	 /* of struct cr_lower_tls from the FS base */
 };
 
-/*
- * What a thread of the program knows of its crossing (in its own TLS).  The
- * second half is for cr_lower_rolled_back(): what the call that the thread
- * is torn out of had changed.
- */
-#define CR_LOWER_SIGNALS 4
+/* What a thread of the program knows of its crossing (in its own TLS). */
 struct cr_lower_thread {
 	unsigned int generation; /* of the lower half lower_fs belongs to */
 	unsigned long lower_fs, upper_fs;
 	struct cr_rollback *slot; /* of this thread; NULL: none */
+	uint64_t *delivered;	  /* its list of signals (trampoline.S) */
+	unsigned int begun; /* handlers that run on top of a call */
 
-	unsigned int masked; /* signal_mask is to be restored */
+	/*
+	 * For cr_lower_rolled_back(): the lower half has changed the signal
+	 * mask for a moment, and this is the thread's own.
+	 */
+	unsigned int masked;
 	uint64_t signal_mask;
-	unsigned int signals; /* handlers that had not yet begun */
-	siginfo_t signal[CR_LOWER_SIGNALS];
 };
 
 #define CR_LOWER_HIDDEN __attribute__((visibility("hidden")))
@@ -173,6 +172,11 @@ int cr_lower_attach(void);
 void cr_lower_attach_or_die(void);
 /* Gives it back now. */
 void cr_lower_detach(void);
+/*
+ * The calling thread's rollback slot, NULL for none, before it is active for
+ * the first time: signals on top of it are looked after from now on.
+ */
+void cr_lower_set_slot(struct cr_rollback *slot);
 
 /*
  * The last step of quiesce: no thread with an active rollback slot is doing
@@ -283,7 +287,7 @@ int cr_lower_save(struct cr_rollback *slot)
 /*
  * After the second return, with the slot no longer active: gives the thread
  * back what the call that it was torn out of may have changed (x87 stack,
- * direction flag, signal mask); signal handlers that waited run now.
+ * direction flag, signal mask).
  */
 void cr_lower_rolled_back(void);
 

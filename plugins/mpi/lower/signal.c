@@ -4,139 +4,22 @@
  *
  * A handler may interrupt its thread while that is inside the lower half;
  * errno, pthread_self() and all TLS would be the lower half's.  So what the
- * kernel gets is a trampoline that switches, and the program is told what it
- * had set.
- *
- * A handler may not be half done either when a checkpoint rolls back the
- * call that it interrupted: for the moment of the snapshot handlers wait at
- * their beginning, and are begun anew after a rollback.
+ * kernel gets is cr_deliver (trampoline.S), with all signals blocked and no
+ * "one shot", both of which cr_deliver makes good, and the program is told
+ * what it had set.
  */
-#include "mpi/lower/boot.h"
+#include "mpi/lower/deliver.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
+/* What the kernel is not told. */
+#define OURS (SA_SIGINFO | (int)SA_RESETHAND)
 
 typedef void (*handler_fn)(int);
-typedef void (*action_fn)(int, siginfo_t *, void *);
-
-/* What the program had set last for each signal; the kernel knows if still. */
-static action_fn handler[NSIG];
-static bool wants_info[NSIG]; /* we always do */
-
-/* Handlers on top of calls with an active rollback slot. */
-static int closed;  /* new ones wait (futex) */
-static int running; /* have begun */
-
-static long set_mask(const void *set, void *old)
-{
-	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old,
-		       sizeof(uint64_t));
-}
-
-/*
- * Waits, in a state that cr_signals_again() can make good: the signal is
- * kept, and the mask that was before it.
- */
-static void wait_open(struct cr_lower_thread *self, const siginfo_t *info,
-		      const ucontext_t *context)
-{
-	unsigned int n = self->signals, masked = self->masked;
-	uint64_t all = ~0ULL, mask;
-
-	set_mask(&all, &mask);
-	if (n < CR_LOWER_SIGNALS)
-		self->signal[n] = *info;
-	if (!masked)
-		memcpy(&self->signal_mask, &context->uc_sigmask,
-		       sizeof(self->signal_mask));
-	self->masked = 1;
-	__atomic_store_n(&self->signals, n + 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&closed, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &closed, FUTEX_WAIT_PRIVATE, 1, NULL, NULL,
-			0);
-	self->signals = n;
-	self->masked = masked;
-	set_mask(&mask, NULL);
-}
-
-static void begin_handler(struct cr_lower_thread *self, const siginfo_t *info,
-			  const ucontext_t *context)
-{
-	for (;;) {
-		__atomic_add_fetch(&running, 1, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&closed, __ATOMIC_SEQ_CST))
-			return;
-		__atomic_sub_fetch(&running, 1, __ATOMIC_SEQ_CST);
-		wait_open(self, info, context);
-	}
-}
-
-static void trampoline(int sig, siginfo_t *info, void *context)
-{
-	action_fn run = __atomic_load_n(&handler[sig], __ATOMIC_RELAXED);
-	unsigned long fs = cr_lower_callback_begin();
-	struct cr_lower_thread *self;
-	bool on_top;
-	int saved;
-
-	if (!fs)
-		return; /* a lower half's own thread: they block signals */
-	self = &cr_lower_self;
-	on_top = self->slot && self->slot->active;
-	if (on_top) {
-		saved = errno;
-		begin_handler(self, info, context);
-		errno = saved;
-	}
-	run(sig, info, context); /* one that wants less takes no notice */
-	if (on_top)
-		__atomic_sub_fetch(&running, 1, __ATOMIC_SEQ_CST);
-	cr_lower_callback_end(fs);
-}
-
-void cr_signals_close(void)
-{
-	__atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
-}
-
-bool cr_signals_running(void)
-{
-	return __atomic_load_n(&running, __ATOMIC_SEQ_CST) != 0;
-}
-
-void cr_signals_open(void)
-{
-	__atomic_store_n(&closed, 0, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &closed, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL,
-		0);
-}
-
-void cr_signals_reset(void)
-{
-	__atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
-	cr_signals_open();
-}
-
-/* All signals are still blocked: they come when the mask is restored. */
-void cr_signals_again(void)
-{
-	struct cr_lower_thread *self = &cr_lower_self;
-	unsigned int i;
-
-	for (i = 0; i < self->signals && i < CR_LOWER_SIGNALS; i++)
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(),
-			self->signal[i].si_signo, &self->signal[i]);
-	self->signals = 0;
-}
 
 typedef int (*sigaction_fn)(int, const struct sigaction *,
 			    struct sigaction *);
@@ -168,35 +51,40 @@ static bool is_function(handler_fn h)
 EXPORT int sigaction(int sig, const struct sigaction *act,
 		     struct sigaction *old)
 {
+	struct cr_action previous, action;
 	struct sigaction ours, was;
-	bool previous_info;
-	action_fn previous;
 	int rc;
 
 	if (sig <= 0 || sig >= NSIG)
 		return libc_sigaction(sig, act, old);
-	previous = __atomic_load_n(&handler[sig], __ATOMIC_RELAXED);
-	previous_info = wants_info[sig];
+	previous = cr_action_get(sig);
 	if (act && is_function(act->sa_handler)) {
-		ours = *act;
+		action.run = act->sa_sigaction;
+		action.flags = act->sa_flags;
+		memcpy(&action.mask, &act->sa_mask, sizeof(action.mask));
 		/* before the kernel may call it */
-		__atomic_store_n(&handler[sig], ours.sa_sigaction,
-				 __ATOMIC_RELAXED);
-		wants_info[sig] = ours.sa_flags & SA_SIGINFO;
-		ours.sa_flags |= SA_SIGINFO;
-		ours.sa_sigaction = trampoline;
-		act = &ours;
+		if (cr_action_set(sig, &action)) {
+			cr_not_checkpointable("more different signal handlers "
+					      "than can be remembered");
+		} else {
+			ours = *act;
+			ours.sa_flags = (act->sa_flags & ~OURS) | SA_SIGINFO;
+			ours.sa_sigaction = cr_deliver;
+			/* sigfillset() would leave libc's own out */
+			memset(&ours.sa_mask, 0xff, sizeof(ours.sa_mask));
+			act = &ours;
+		}
 	}
 	rc = libc_sigaction(sig, act, &was);
 	if (rc < 0) {
-		__atomic_store_n(&handler[sig], previous, __ATOMIC_RELAXED);
-		wants_info[sig] = previous_info;
+		cr_action_set(sig, &previous);
 		return rc;
 	}
-	if (was.sa_sigaction == trampoline) {
-		was.sa_sigaction = previous;
-		if (!previous_info)
-			was.sa_flags &= ~SA_SIGINFO;
+	if (was.sa_sigaction == cr_deliver) {
+		was.sa_sigaction = previous.run;
+		was.sa_flags = (was.sa_flags & ~OURS) |
+			       (previous.flags & OURS);
+		memcpy(&was.sa_mask, &previous.mask, sizeof(previous.mask));
 	}
 	if (old)
 		*old = was;

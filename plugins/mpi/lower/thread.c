@@ -74,6 +74,17 @@ static unsigned long make_tcb(void)
 	return fs;
 }
 
+void cr_lower_set_slot(struct cr_rollback *slot)
+{
+	struct cr_lower_thread *self = &cr_lower_self;
+
+	if (slot)
+		self->delivered = cr_rollback_delivered(slot);
+	/* a handler may come at any moment */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	self->slot = slot;
+}
+
 int cr_lower_attach(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -84,7 +95,7 @@ int cr_lower_attach(void)
 	pthread_mutex_lock(&lock);
 	pthread_once(&once, make_key);
 	pthread_setspecific(key, &cr_lower_self);
-	cr_lower_self.slot = cr_rollback_slot();
+	cr_lower_set_slot(cr_rollback_slot());
 	if (!cr_lower.generation) {
 		rc = -ENXIO;
 	} else if (!cr_pointer_is_free()) {
@@ -136,7 +147,7 @@ void cr_lower_detach(void)
 		cr_pointer_set(0);
 	}
 	self->generation = 0;
-	self->slot = NULL;
+	cr_lower_set_slot(NULL);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -198,7 +209,6 @@ void cr_lower_rolled_back(void)
 
 	__asm__ volatile("cld\n\tfnstcw %0\n\tfninit\n\tfldcw %0"
 			 : "=m"(control));
-	cr_signals_again();
 	if (self->masked) {
 		self->masked = 0;
 		syscall(SYS_rt_sigprocmask, SIG_SETMASK, &self->signal_mask,

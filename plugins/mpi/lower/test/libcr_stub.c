@@ -30,6 +30,23 @@ pid_t cr_helper_tid(void)
 	return 0;
 }
 
+int cr_not_checkpointable(const char *reason)
+{
+	return 0;
+}
+
+int cr_delivery_code(const void *start, size_t len)
+{
+	return 0;
+}
+
+uint64_t *cr_rollback_delivered(struct cr_rollback *slot)
+{
+	static __thread uint64_t list;
+
+	return &list;
+}
+
 struct cr_rollback *cr_rollback_slot(void)
 {
 	static __thread struct cr_rollback slot;

@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A signal at any instruction on its way into and out of a handler is neither lost nor doubled by a checkpoint
+# time limit: 120
+. "$(dirname "$0")/lib.sh"
+enter_pidns
+tmpdir
+
+lower=$CR_SRC/plugins/mpi/lower
+sources=("$lower"/*.S "$CR_SRC/libcr/common/error.c")
+for f in "$lower"/*.c; do
+	case ${f##*/} in lh_*) ;; *) sources+=("$f") ;; esac
+done
+mpicc_prog window "$lower/test/window.c" "${sources[@]}" \
+	-I"$CR_SRC/plugins" -I"$CR_SRC/libcr" -I"$CR_SRC/libcr/include" \
+	-DPKGLIBEXECDIR="\"$CR_PREFIX/libexec/stillpoint\"" \
+	-fno-stack-protector -lcr -Wl,-rpath,"$CR_PREFIX/lib" -lm
+
+# with the lower half's thread pointer in GS, and in FS
+for gs in 1 0; do
+	export CR_MPI_GS=$gs
+	mkdir "$gs"
+	"$T/window" program "$T/$gs" > "$gs/out" 2>&1 < /dev/null &
+	pid=$!
+	wait_for '[ -s "$gs/out" ]' 30
+	timeout 100 "$T/window" drive "$T/$gs"
+	wait "$pid" || :
+	cat "$gs/out"
+	grep -q '^end after 2 restarts$' "$gs/out"
+done
