@@ -265,6 +265,8 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 	for (i = 0; i < c->n_procs && !ret; i++)
 		if (cap_live(c->procs[i]) && c->procs[i]->mm_of == c->procs[i])
 			ret = cap_copy_shared(c, c->procs[i], err);
+	if (!ret)
+		ret = cap_read_sysv(c, err);
 	return ret;
 }
 

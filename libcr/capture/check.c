@@ -247,6 +247,8 @@ int cr_capture_check(struct cr_capture *c,
 		check_process(c, c->procs[i]);
 	if (!ret)
 		ret = cap_check_files(c, err);
+	if (!ret)
+		cap_check_sysv(c);
 	c->report = NULL;
 	c->checked = !ret && !c->n_obstacles;
 	return ret ? ret : c->n_obstacles;

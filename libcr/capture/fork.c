@@ -120,6 +120,8 @@ int cap_fork_snapshot(struct cr_capture *c, struct cap_proc *p,
 {
 	int ret = make(&p->threads[0]->task, &p->snap, err);
 
+	if (!ret)
+		ret = cap_detach_sysv(c, p, err);
 	if (ret)
 		cr_error_prefix(err, "process %d: snapshot", p->vpid);
 	return ret;

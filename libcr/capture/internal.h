@@ -205,6 +205,11 @@ int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
 		 struct cr_error *err);
 int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 		   struct cr_error *err);
+/* sysv.c: System V IPC */
+void cap_check_sysv(struct cr_capture *c);
+int cap_read_sysv(struct cr_capture *c, struct cr_error *err);
+int cap_detach_sysv(struct cr_capture *c, struct cap_proc *p,
+		    struct cr_error *err);
 /* fork.c */
 int cap_fork_snapshot(struct cr_capture *c, struct cap_proc *p,
 		      struct cr_error *err);

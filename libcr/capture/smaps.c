@@ -62,6 +62,17 @@ static void copy_path(char *to, size_t size, const char *from, size_t len)
 	to[n] = 0;
 }
 
+bool cap_map_is_sysv(const struct cap_map *m)
+{
+	uint32_t key;
+	int n = 0;
+
+	return m->perm[3] == 's' && !(m->dev >> 32 & ~(CAP_SYSV_DEV >> 32)) &&
+	       sscanf(m->path, "/SYSV%8" SCNx32 " (deleted)%n", &key, &n) ==
+		       1 &&
+	       n && !m->path[n];
+}
+
 bool cap_map_next(const char **text, struct cap_map *m)
 {
 	const char *p = *text, *eol;
@@ -86,6 +97,8 @@ bool cap_map_next(const char **text, struct cap_map *m)
 	while (*p == ' ')
 		p++;
 	copy_path(m->path, sizeof(m->path), p, (size_t)(eol - p));
+	if (cap_map_is_sysv(m))
+		m->dev |= CAP_SYSV_DEV;
 	/* the lines of smaps begin with a capital, those of areas do not */
 	for (p = eol + 1; isupper((unsigned char)*p); p = eol + 1) {
 		eol = strchr(p, '\n');
@@ -148,10 +161,6 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (m->userfault)
 		return refuse(m, "watched by userfaultfd",
 			      "unregister it before the checkpoint", err);
-	if (begins(p, "/SYSV"))
-		return refuse(m, "System V shared memory",
-			      "use mmap(2) or detach it before the checkpoint",
-			      err);
 	if (begins(p, "/[aio]"))
 		return refuse(m, "an asynchronous I/O context (io_setup(2))",
 			      "have the program destroy it before the "

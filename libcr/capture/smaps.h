@@ -25,6 +25,13 @@ struct cap_map {
 bool cap_map_next(const char **text, struct cap_map *m);
 
 /*
+ * Is it System V shared memory?  The inode is its id then, and dev has a bit
+ * that tells it from other memory of the same file system.
+ */
+#define CAP_SYSV_DEV (UINT64_C(1) << 63)
+bool cap_map_is_sysv(const struct cap_map *m);
+
+/*
  * Its kind (enum cr_area_kind); 0 with the reason in err if it is of a kind
  * that cannot be saved.
  */

@@ -219,6 +219,8 @@ int cr_build(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = build_state(ctx, err);
 	if (!ret)
+		ret = cr_sysv_fill(ctx, err);
+	if (!ret)
 		ret = cr_files_connect(ctx, err);
 	if (!ret)
 		ret = cr_tree_end_zombies(ctx, err);
@@ -226,6 +228,8 @@ int cr_build(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = finish(ctx, err);
 	if (!ret)
 		ret = cr_files_start(ctx, err);
+	if (!ret)
+		cr_sysv_detach(ctx);
 	return ret;
 }
 

@@ -64,6 +64,7 @@ struct cr_restore_context {
 	struct cr_vdso vdso; /* the supervisor's, and so every new stub's */
 	struct cr_object_memory *memory; /* what objects remember */
 	struct cr_path *paths;		 /* of cr_restore_path() */
+	bool *sysv_made; /* one per cr_image.files; NULL: none wanted */
 	pid_t requester;		 /* the restart command */
 };
 
@@ -135,6 +136,21 @@ int cr_vdso_place(struct cr_restore_context *ctx, struct cr_task *t,
 		  const struct cr_mm *mm, struct cr_error *err);
 int cr_mm_fields_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			 struct cr_error *err);
+
+/* sysv.c: System V IPC */
+bool cr_sysv_wanted(const struct cr_image *img);
+/* Can all of it be had in this IPC namespace?  -EEXIST, -EPERM: not all. */
+int cr_sysv_verify(const struct cr_image *img, struct cr_error *err);
+/* Makes what is not there; and takes it away after a failure. */
+int cr_sysv_create(struct cr_restore_context *ctx, struct cr_error *err);
+void cr_sysv_undo(struct cr_restore_context *ctx);
+/* Maps a segment to the bench; 1: that memory is none. */
+int cr_sysv_attach(struct cr_restore_context *ctx, uint32_t shm,
+		   struct cr_error *err);
+/* Values and messages, by those who had set and sent them. */
+int cr_sysv_fill(struct cr_restore_context *ctx, struct cr_error *err);
+/* The supervisor is not to count as attached. */
+void cr_sysv_detach(struct cr_restore_context *ctx);
 
 /* files.c */
 int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err);

@@ -83,6 +83,7 @@ void cr_context_destroy(struct cr_restore_context *ctx)
 	free(ctx->stubs);
 	cr_plan_destroy(ctx->plan);
 	free(ctx->bench.shm);
+	free(ctx->sysv_made);
 	free(ctx->file_fd);
 	free(ctx->mapped_fd);
 	free(ctx->shm_fd);

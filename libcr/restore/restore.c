@@ -64,6 +64,8 @@ static int start_supervisor(struct cr_restore_context *ctx,
 				    strerror(errno));
 	if (ctx->own_namespace)
 		args.flags = CLONE_NEWPID | CLONE_NEWNS;
+	if (ctx->own_namespace && cr_sysv_wanted(ctx->img))
+		args.flags |= CLONE_NEWIPC;
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid < 0 && ctx->own_namespace && errno == EPERM) {
 		user = true;
@@ -183,6 +185,8 @@ static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 		return 0;
 	}
 	ret = cr_verify_pids(ctx, &why);
+	if (!ret)
+		ret = cr_sysv_verify(ctx->img, &why);
 	if (!ret)
 		ret = may_choose_pids(opt, &why);
 	if (!ret)

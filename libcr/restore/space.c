@@ -152,13 +152,16 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 
 		if (!len || ctx->shm_fd[i] >= 0)
 			continue;
-		if (!map_at(at, len, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | shm_flags(img, (uint32_t)i)))
+		b->shm[i] = at;
+		ret = cr_sysv_attach(ctx, (uint32_t)i, err);
+		if (ret < 0)
+			return ret;
+		if (ret && !map_at(at, len, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | shm_flags(img, (uint32_t)i)))
 			return cr_error_set(err, -errno,
 					    "shared memory of %" PRIu64
 					    " bytes: %s",
 					    len, strerror(errno));
-		b->shm[i] = at;
 		at += len;
 		ret = cr_pages_fill_shm(ctx, (uint32_t)i, err);
 		if (ret < 0)

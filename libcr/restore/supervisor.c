@@ -91,6 +91,8 @@ static int build(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = cr_files_open(ctx, err);
 	if (!ret)
+		ret = cr_sysv_create(ctx, err);
+	if (!ret)
 		ret = cr_bench_create(ctx, err);
 	if (!ret)
 		ret = cr_build(ctx, err);
@@ -184,6 +186,7 @@ fail(struct cr_restore_context *ctx, const struct cr_error *err)
 		       root_pid(ctx), m.code);
 	/* stubs first: the message means that nothing is left */
 	cr_kill_descendants(NULL, 0);
+	cr_sysv_undo(ctx);
 	cr_channel_send(ctx->channel, &m, -1);
 	_exit(1);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Open things of every kind, over a checkpoint and over a restart.
 # time limit: 600
-# sub-cases: state/fd-*.c
+# sub-cases: state/fd-*.c state/ipc-*.c
 . "$(dirname "$0")/lib.sh"
 enter_pidns
 tmpdir

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The same as an ordinary user, who gets a namespace for the ids.
 # time limit: 600
-# sub-cases: state/fd-*.c
+# sub-cases: state/fd-*.c state/ipc-*.c
 . "$(dirname "$0")/lib.sh"
 enter_pidns
 need_root

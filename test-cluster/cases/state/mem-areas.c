@@ -4,7 +4,6 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/shm.h>
 
 #include "state.h"
 
@@ -295,18 +294,6 @@ STATE(growsdown)
 	checkpoint();
 	CHECK(holds(g, 1, 8) && has_flag(g, " gd"));
 	g[-5] = 1; /* a fault just below makes it grow */
-}
-
-REFUSED(sysv_shm, "System V shared memory")
-{
-	int id = shmget(IPC_PRIVATE, PAGE, IPC_CREAT | 0600);
-	char *p = shmat(id, NULL, 0);
-
-	CHECK(p != (void *)-1);
-	shmctl(id, IPC_RMID, NULL);
-	p[0] = 5;
-	checkpoint();
-	CHECK(p[0] == 5);
 }
 
 /* Arguments and environment are where they were. */
