@@ -9,7 +9,9 @@
 # exit status, as of a case, and the seconds, below $CR_RESULTS.
 
 # state_names SOURCE...: the names in the table, in order.
-state_names() { sed -n 's/^\(STATE\|REFUSED\|FAILS\)(\([a-z0-9_]*\).*/\2/p' "$@"; }
+state_names() {
+	sed -n 's/^\(STATE\|REFUSED\|FAILS\|REAL\)(\([a-z0-9_]*\).*/\2/p' "$@"
+}
 
 # state_line NAME: "KIND pattern" of a name.
 state_line() {
