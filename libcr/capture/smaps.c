@@ -188,14 +188,14 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 			      err);
 	if (strlen(p) > 10 && !strcmp(p + strlen(p) - 10, " (deleted)"))
 		return shared ? CR_AREA_ANON_SHARED : CR_AREA_FILE_PRIVATE;
-	if (!stat(p, &st) && !S_ISREG(st.st_mode))
-		return refuse(m, "a device", "close it before the checkpoint",
-			      err);
-	return shared ? CR_AREA_FILE_SHARED : CR_AREA_FILE_PRIVATE;
-}
 	/*
 	 * Java's counters, for others to look at: the file ends with the
 	 * process, and another node does not have it.
 	 */
 	if (shared && begins(p, "/tmp/hsperfdata_"))
 		return CR_AREA_ANON_SHARED;
+	if (!stat(p, &st) && !S_ISREG(st.st_mode))
+		return refuse(m, "a device", "close it before the checkpoint",
+			      err);
+	return shared ? CR_AREA_FILE_SHARED : CR_AREA_FILE_PRIVATE;
+}
