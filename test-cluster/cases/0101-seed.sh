@@ -4,18 +4,18 @@
 # time limit: 400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
-need_root
+need_choose_ids
 enter_pidns
 tmpdir
 cc_prog crthreadtest "$CR_SRC/examples/crthreadtest.c"
 
-runs=${CR_TEST_RUNS:-200}
+runs=${CR_TEST_RUNS:-200} pause=$((4 * ${CR_TEST_PATIENCE:-1}))
 done=0
 while [ $done -lt "$runs" ]; do
 	rm -f out image
-	setsid ./crthreadtest 4 >out 2>&1 </dev/null &
+	setsid ./crthreadtest $pause >out 2>&1 </dev/null &
 	PID=$!
-	sleep 0.0$((RANDOM % 90))
+	sleep 0.$(printf %03d $((RANDOM % (pause * 22))))
 	if ! cr_checkpoint --kill -f image $PID 2>err; then
 		# it may have ended, or not be the program yet
 		status=0

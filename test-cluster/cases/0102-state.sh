@@ -7,8 +7,7 @@ enter_pidns
 tmpdir
 cc_prog state "$CR_SRC/test-cluster/cases/state.c"
 
-for opt in --restore-pid --no-restore-pid; do
-	[ $opt != --restore-pid ] || [ "$(id -u)" = 0 ] || continue
+for opt in $(pid_options); do
 	rm -rf go sub
 	start ./state
 	save image

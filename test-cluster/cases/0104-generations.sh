@@ -4,7 +4,7 @@
 # time limit: 180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
-need_root
+need_choose_ids
 enter_pidns
 tmpdir
 cc_prog busy - <<'END'
@@ -53,7 +53,7 @@ is_running() {
 start ./busy
 id=$PID
 first=$(look "$id")
-for generation in $(seq 20); do
+for generation in $(seq "${CR_TEST_RUNS:-20}"); do
 	cr_checkpoint --kill -f image "$id"
 	wait "$PID" 2>/dev/null || true
 	size=$(stat -c %s out)

@@ -5,12 +5,10 @@
 # time limit: 180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
-need_root
 enter_pidns
 tmpdir
 cc_prog crthreadtest "$CR_SRC/examples/crthreadtest.c"
-mkdir home
-chown $CR_TEST_UID:$CR_TEST_UID home
+user_dir home
 cd home
 
 # program: its id on this host (in the namespaces it may have another)

@@ -7,8 +7,7 @@ enter_pidns
 tmpdir
 cc_prog tree "$CR_SRC/test-cluster/cases/tree.c"
 
-for opt in --restore-pid --no-restore-pid; do
-	[ $opt != --restore-pid ] || [ "$(id -u)" = 0 ] || continue
+for opt in $(pid_options); do
 	rm -f go
 	start ./tree
 	save image

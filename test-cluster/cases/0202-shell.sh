@@ -4,7 +4,7 @@
 # time limit: 240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
-need_root
+need_choose_ids
 enter_pidns
 tmpdir
 cat >job <<'END'

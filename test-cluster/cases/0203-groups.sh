@@ -56,8 +56,7 @@ start_session() {
 }
 told() { [ -e own.ids ] && [ -e dead.ids ] && [ -e orphan.ids ]; }
 
-for opt in --restore-pid --no-restore-pid; do
-	[ $opt != --restore-pid ] || [ "$(id -u)" = 0 ] || continue
+for opt in $(pid_options); do
 	note "a session, $opt"
 	start_session
 	cr_checkpoint -s --kill -f image "$leader"

@@ -4,7 +4,6 @@
 # time limit: 120
 . "$(dirname "$0")/lib.sh"
 enter_pidns
-need_root
 tmpdir
 cat >busy <<'END'
 for ((i = 0; ; i++)); do
@@ -13,8 +12,7 @@ for ((i = 0; ; i++)); do
 	[ $((i % 10)) != 0 ] || echo "$i" >count
 done
 END
-mkdir home
-chown $CR_TEST_UID:$CR_TEST_UID home
+user_dir home
 cd home
 as_user sh -c 'exec setsid bash ../busy >out 2>&1 </dev/null' &
 wait_for '[ -s count ]' 20
@@ -25,7 +23,7 @@ for f in /proc/[0-9]*; do
 done
 [ -n "$shell" ]
 at_exit "kill -9 $shell 2>/dev/null"
-for ((i = 0; i < 40; i++)); do
+for ((i = 0; i < ${CR_TEST_RUNS:-40}; i++)); do
 	as_user cr_checkpoint -f image "$shell" 2>err ||
 		fail "checkpoint $i: $(cat err)"
 done

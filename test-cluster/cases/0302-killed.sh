@@ -4,7 +4,7 @@
 # time limit: 200
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
-need_root
+need_choose_ids
 enter_pidns
 tmpdir
 cc_prog tree "$CR_SRC/test-cluster/cases/tree.c"
@@ -14,7 +14,7 @@ save image
 all_gone() { [ -z "$(running tree)$(running cr_restart)" ]; }
 child_of() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
 
-for opt in --restore-pid --no-restore-pid; do
+for opt in $(pid_options); do
 	for run in $(seq "${CR_TEST_RUNS:-25}"); do
 		cr_restart $opt image 2>err &
 		front=$!

@@ -3,7 +3,7 @@
 # cr_restart stands for the program: signals, exit status, death by signal.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
-need_root
+need_choose_ids
 enter_pidns
 tmpdir
 cc_prog ticker "$CR_SRC/test-cluster/cases/ticker.c"
@@ -24,7 +24,7 @@ ticks() { # LOG
 is_there() { wait_for '[ -n "$(running ticker)" ] || gone $front' 10; ! gone $front || fail "$(cat err)"; }
 state() { sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status"; }
 
-for opt in --restore-pid --no-restore-pid; do
+for opt in $(pid_options); do
 	for sig in TERM HUP KILL USR1 RTMIN+3; do
 		cr_restart $opt image 2>err &
 		front=$!

@@ -54,12 +54,12 @@ helper_gone() {
 	done
 }
 
-complete=0
-for ((i = 0; i < 60; i++)); do
+complete=0 runs=${CR_TEST_RUNS:-60}
+for ((i = 0; i < runs; i++)); do
 	rm -f images/*
 	cr_checkpoint -q -f images/image "$pid" &
 	command=$!
-	sleep "0.$(printf %03d $((i * i / 12)))"
+	sleep "0.$(printf %03d $((300 * i * i / runs / runs)))"
 	case $((i % 3)) in
 	0) kill -9 $command 2>/dev/null || true ;;
 	1) kill -INT $command 2>/dev/null || true ;;

@@ -85,7 +85,7 @@ wait_for '[ -e ready ]' 20
 # as an ordinary user it is restarted in a pid namespace: another id from here
 busy() { pid=$(pgrep -o -x busy) && [ -d "/proc/$pid" ]; }
 busy
-generations=15
+generations=${CR_TEST_RUNS:-15}
 for ((g = 1; g <= generations; g++)); do
 	sleep 0.0$((RANDOM % 10))
 	as_user cr_checkpoint --kill -f "ctx" "$pid" || fail "$g: $(cat log)"

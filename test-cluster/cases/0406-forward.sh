@@ -128,8 +128,7 @@ done
 wait $tree
 [ "$(cat tree.end)" = "tree: 143" ] || fail "$(cat tree.end)"
 all_gone
-for opt in --restore-pid --no-restore-pid; do
-	[ $opt != --restore-pid ] || [ "$(id -u)" = 0 ] || continue
+for opt in $(pid_options); do
 	rm -f ./*.log tree.end
 	restart_is 7 $opt image
 	log one "end 1 pid $one"

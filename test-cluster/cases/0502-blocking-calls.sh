@@ -42,5 +42,7 @@ get_on() {
 	[ $status = 7 ] || fail "$name: status $status: $(cat err out)"
 }
 
-get_on blocking 100 8
-get_on oneshot 30 8
+runs=${CR_TEST_RUNS:-100}
+restarts=$((runs < 8 ? runs : 8))
+get_on blocking "$runs" "$restarts"
+get_on oneshot "$((runs < 30 ? runs : 30))" "$restarts"

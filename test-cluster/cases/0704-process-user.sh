@@ -11,5 +11,5 @@ tmpdir
 . "$CR_SRC/test-cluster/cases/state.sh"
 state_build state
 run_as() { as_user "$@"; }
-state_user=user
+state_ids=--no-restore-pid
 state_all state_one

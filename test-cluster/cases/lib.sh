@@ -79,9 +79,9 @@ tmpdir() {
 # --- waiting -------------------------------------------------------------
 
 # wait_for COND SECONDS: evaluate COND until it holds.  Fails the case after
-# SECONDS.
+# SECONDS, times $CR_TEST_PATIENCE on slow machines.
 wait_for() {
-	local end=$((SECONDS + $2 + 1))
+	local end=$((SECONDS + $2 * ${CR_TEST_PATIENCE:-1} + 1))
 	until eval "$1"; do
 		[ $SECONDS -lt $end ] || fail "after $2 s still not: $1"
 		sleep 0.05
@@ -100,6 +100,26 @@ gone() {
 
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 
+# can_choose_ids: may cr_restart give processes their ids in this namespace?
+# Case 4004 runs all cases as a user who may by the module.
+can_choose_ids() {
+	[ "$(id -u)" = 0 ] || [ "${CR_ENGINE:-}" = module ]
+}
+need_choose_ids() { can_choose_ids || skip "needs to choose process ids"; }
+
+# can_make_namespaces: may it make a namespace for them?
+can_make_namespaces() {
+	unshare --user --map-root-user --pid --fork true 2>/dev/null ||
+		unshare --pid --fork true 2>/dev/null
+}
+need_namespaces() { can_make_namespaces || skip "needs namespaces"; }
+
+# pid_options: the options of cr_restart for ids that can be had here.
+pid_options() {
+	! can_choose_ids || echo --restore-pid
+	! can_make_namespaces || echo --no-restore-pid
+}
+
 # need PROGRAM...: skip when one is not installed.
 need() {
 	local p
@@ -117,6 +137,12 @@ as_user() {
 	fi
 	setpriv --reuid=$CR_TEST_UID --regid=$CR_TEST_UID --clear-groups \
 		--inh-caps=-all env HOME="${T:-/tmp}" USER=tester "$@"
+}
+
+# user_dir DIR: make a directory that belongs to that user.
+user_dir() {
+	mkdir "$1"
+	[ "$(id -u)" != 0 ] || chown $CR_TEST_UID:$CR_TEST_UID "$1"
 }
 
 # in_pidns CMD...: run CMD in a pid namespace of its own whose first process
@@ -157,12 +183,28 @@ mpicc_prog() { _compile mpicc.openmpi "$@"; }
 mpifort_prog() { need mpif90.openmpi; mpif90.openmpi -O2 -o "$1" "$2" "${@:3}"; }
 
 _compile() {
-	local cc=$1 out=$2 src=$3
+	local cc=$1 out=$2 src=$3 code=
 	shift 3
 	need "$cc"
-	"$cc" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall -pthread \
-		-I"$CR_PREFIX/include" -L"$CR_PREFIX/lib" \
-		-o "$out" -x c "$src" -x none "$@"
+	[ "$src" != - ] || code=$(cat)
+	program "$out" "$code" "$cc" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall \
+		-pthread -I"$CR_PREFIX/include" -L"$CR_PREFIX/lib" \
+		-x c "$src" -x none "$@"
+}
+
+# program OUT TEXT CMD...: CMD -o OUT makes a program from TEXT.  scripts/check
+# keeps it in $CR_PROGRAMS: compiling it again in a guest (case 4004) would
+# take half a minute.
+program() {
+	local out=$1 text=$2 kept=
+	shift 2
+	if [ -n "${CR_PROGRAMS:-}" ]; then
+		kept=$CR_PROGRAMS/$(printf '%s\n' "$text" "$@" | md5sum | cut -c-32)
+		! cp "$kept" "$out" 2>/dev/null || return 0
+	fi
+	printf '%s\n' "$text" | "$@" -o "$out"
+	[ ! -w "${CR_PROGRAMS:-/nowhere}" ] ||
+		{ cp "$out" "$kept.$$" && mv "$kept.$$" "$kept"; }
 }
 
 # --- boxes: a Slurm cluster on this machine ------------------------------

@@ -8,7 +8,8 @@
 #	slurm_script NAME	a batch script in $BOX/shared from stdin
 #	slurm_submit ARG...	sbatch as alice; the job's number is $JOB, its
 #				output $OUT
-#	slurm_try VERB ...	slurm-checkpoint as alice, ended after 90 s
+#	slurm_try VERB ...	slurm-checkpoint as alice, ended after 90 s (times
+#				$CR_TEST_PATIENCE)
 #	slurm_requeue [JOB]	what a dead node does to it, without the wait; but
 #				5 s, since slurmd refuses what it has just killed
 #	slurm_started [JOB]	wait until it runs
@@ -42,12 +43,14 @@ slurm_script() {
 }
 
 slurm_submit() {
-	JOB=$(as_alice timeout 30 sbatch --parsable "$@")
+	JOB=$(as_alice timeout $((30 * ${CR_TEST_PATIENCE:-1})) sbatch --parsable "$@")
 	OUT=$BOX/shared/slurm-$JOB.out
 	note "job $JOB: $*"
 }
 
-slurm_try() { as_alice timeout 90 slurm-checkpoint "$@"; }
+slurm_try() {
+	as_alice timeout $((90 * ${CR_TEST_PATIENCE:-1})) slurm-checkpoint "$@"
+}
 
 # has TEXT: does the job's output have this line?
 slurm_has() { grep -qx -- "$1" "$OUT" 2>/dev/null; }

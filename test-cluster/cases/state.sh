@@ -31,8 +31,8 @@ state_sources() {
 state_build() {
 	local src
 	mapfile -t src < <(state_sources)
-	"${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall -pthread \
-		-o "$1" "$state_dir/main.c" "${src[@]}"
+	program "$1" '' "${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall \
+		-pthread "$state_dir/main.c" "${src[@]}"
 }
 
 # state_all RUN...: every program that is asked for, by the command RUN NAME,
@@ -133,8 +133,7 @@ state_one() {
 		state_go "$1"
 		;;
 	esac
-	for opt in --restore-pid --no-restore-pid; do
-		[ $opt != --restore-pid ] || [ "$state_user" = root ] || continue
+	for opt in $state_ids; do
 		if [ "$kind" = FAILS ]; then
 			run_as timeout 120 cr_restart $opt img >out 2>err </dev/null &&
 				fail "cr_restart $opt: succeeded"
@@ -146,5 +145,4 @@ state_one() {
 }
 
 state_dir=$(dirname "${CASE:-$PWD/x}")/state
-state_user=root
-[ "$(id -u)" = 0 ] || state_user=user
+state_ids=$(pid_options)
