@@ -139,8 +139,9 @@ static int let_go(struct cr_capture *c, struct cr_error *err)
 	struct cap_thread *t;
 	struct cap_proc *p;
 	size_t i, k;
-	int ret = 0, r;
+	int ret, r;
 
+	ret = cap_make_rests(c, err);
 	for (i = 0; i < c->n_procs; i++) {
 		p = c->procs[i];
 		for (k = 0; k < p->n_threads; k++) {
@@ -297,6 +298,7 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		} while (added && !stuck);
 		if (!stuck)
 			break;
+		note_ended(c);
 		ret = let_go(c, err);
 		if (ret)
 			return ret;
@@ -307,6 +309,9 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		usleep(STUCK_MS * 1000);
 	}
 	note_ended(c);
+	ret = cap_make_rests(c, err);
+	if (ret)
+		return ret;
 	cap_scope_order(c);
 	ret = check_target(c, err);
 	if (ret)

@@ -129,6 +129,16 @@ struct cr_capture {
 /* capture.c */
 double cap_since(const struct timespec *t0);
 bool cap_cancelled(const struct cr_capture *c, struct cr_error *err);
+/* For the administrator, where the kernel module is there. */
+void cap_log_result(const struct cr_capture *c, int result);
+
+/* snapshot.c */
+/* For all threads that have the memory of p, which is p->mm_of. */
+int cap_guard(struct cr_capture *c, struct cap_proc *p, struct cr_error *err);
+/* What the snapshot is asked for when the program runs again. */
+int cap_late(struct cr_capture *c, struct cr_error *err);
+/* rests.c: transfers that the stop cut short go on */
+int cap_make_rests(struct cr_capture *c, struct cr_error *err);
 
 /* scope.c: the processes of the scope */
 int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err);

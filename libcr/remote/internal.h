@@ -26,6 +26,20 @@ int cr_remote_next_stop(struct cr_task *t, int *status);
 /* A signal on its way to the program is kept for the release. */
 void cr_remote_keep_signal(struct cr_task *t, int status);
 
+/* rest.c */
+#define CR_REST_SIZE 32768
+#define CR_REST_EXTRA (4096 + 128) /* from here on: memory for arguments */
+struct cr_rest {
+	long nr;
+	uint64_t arg[6];
+	uint64_t done; /* is added to the result, and replaces an error */
+};
+/* Finds or makes a place; the gadget and the guard must be there. */
+int cr_rest_place(struct cr_task *t, uint64_t *at, struct cr_error *err);
+/* The held task is now in this call, and goes back from it to where it was. */
+int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
+		  struct cr_error *err);
+
 /* guard.c */
 /* The task is the one that the guard is made for; after its mask is known. */
 int cr_guard_take(struct cr_task *t);

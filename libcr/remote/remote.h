@@ -173,6 +173,14 @@ void cr_remote_regs_for_restart(struct user_regs_struct *regs);
 int cr_remote_resolve_restart(pid_t pid, struct user_regs_struct *regs,
 			      struct cr_error *err);
 
+/*
+ * Did the stop end a transfer half-way, perhaps?  Then cr_remote_make_rest()
+ * finds out, and if so the task goes on with what is left of it, as if it had
+ * not been stopped (short.c).  It needs the gadget and a guard.
+ */
+bool cr_remote_is_short(const struct cr_task *t);
+int cr_remote_make_rest(struct cr_task *t, struct cr_error *err);
+
 /* Rseq of a stopped task (rseq(2)); all 0 if it has none. */
 struct cr_remote_rseq {
 	uint64_t addr;

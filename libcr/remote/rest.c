@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rest.c - a piece of code by which a thread makes the rest of a call
+ *
+ * A call that is made again with other arguments than the program gave, or
+ * whose result is not yet the program's result, needs somebody who puts that
+ * right when it returns, which may be in a week.  No tracer stays that long.
+ * So the thread makes the call from a page of ours: the code adds what was
+ * done before, puts the registers back and jumps to where the program was.
+ *
+ * For everybody else it is memory of the program.  It is saved and restored
+ * as such; stopped once more, the thread is a thread in a system call like
+ * any other, and may get a second piece that leads back into the first.  The
+ * kernel ends or restarts the call by its own rules, with -ERESTARTNOHAND:
+ * a handler, whatever its flags, ends it with what was done so far, as it
+ * does when the kernel breaks off a transfer; with no handler it goes on.
+ *
+ * Nobody can unmap the page that he runs in, so it stays.  When "busy" is
+ * cleared the thread needs nothing of it any more but its last instruction,
+ * and the next call for which there is need takes it.  A thread that leaves
+ * by siglongjmp() keeps it busy for ever.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "remote/internal.h"
+
+/*
+ * After it rcx and r11 are free, as after any call; the flags are kept, too.
+ * The number is in the code, where cr_remote_resolve_restart() looks for it;
+ * what it reads there must be in the page.
+ */
+__asm__(".pushsection .rodata\n"
+	".balign 8\n"
+	"rest_code:\n"
+	"	.ascii	\"CR: rest\"\n"
+	"	.skip	51, 0xcc\n"
+	"	mov	$0, %eax\n"
+	"rest_call:\n"
+	"	syscall\n"
+	"rest_back:\n"
+	"	mov	%rax, %rcx\n"
+	"	seto	%al\n"
+	"	lahf\n"
+	"	mov	%rax, %r11\n"
+	"	test	%rcx, %rcx\n"
+	"	js	1f\n"
+	"	add	rest_code+4096+8(%rip), %rcx\n"
+	"	jmp	2f\n"
+	"1:	cmpq	$0, rest_code+4096+8(%rip)\n"
+	"	je	2f\n"
+	"	mov	rest_code+4096+8(%rip), %rcx\n"
+	"2:	mov	%r11, %rax\n"
+	"	add	$127, %al\n"
+	"	sahf\n"
+	"	mov	%rcx, %rax\n"
+	"	mov	rest_code+4096+24(%rip), %rdi\n"
+	"	mov	rest_code+4096+32(%rip), %rsi\n"
+	"	mov	rest_code+4096+40(%rip), %rdx\n"
+	"	mov	rest_code+4096+48(%rip), %r10\n"
+	"	mov	rest_code+4096+56(%rip), %r8\n"
+	"	mov	rest_code+4096+64(%rip), %r9\n"
+	"	mov	rest_code+4096+16(%rip), %rcx\n"
+	"	movq	$0, rest_code+4096(%rip)\n"
+	"	jmp	*%rcx\n"
+	"rest_end:\n"
+	".popsection\n");
+
+extern const char rest_code[], rest_call[], rest_back[], rest_end[];
+
+#define MAGIC_LEN 8
+#define CODE_PAGE 4096
+
+/* At the second page. */
+struct data {
+	uint64_t busy, done, rip, rdi, rsi, rdx, r10, r8, r9;
+};
+
+_Static_assert(sizeof(struct data) <= CR_REST_EXTRA - CODE_PAGE, "overlap");
+
+static bool is_free(pid_t pid, uint64_t at)
+{
+	char magic[MAGIC_LEN];
+	uint64_t busy;
+
+	return !cr_remote_read(pid, at, magic, sizeof(magic), NULL) &&
+	       !memcmp(magic, rest_code, sizeof(magic)) &&
+	       !cr_remote_read(pid, at + CODE_PAGE, &busy, sizeof(busy),
+			       NULL) &&
+	       !busy;
+}
+
+/* A piece that an earlier call has left; 0: there is none. */
+static uint64_t find_free(struct cr_task *t)
+{
+	char path[64], line[512], perm[8], name[8];
+	uint64_t start, end, ino, found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", t->tid);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		if (sscanf(line,
+			   "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %" SCNu64
+			   " %7s",
+			   &start, &end, perm, &ino, name) == 4 &&
+		    !strcmp(perm, "r-xp") && !ino && is_free(t->tgid, start))
+			found = start;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static int call(struct cr_task *t, int64_t *r, long nr, uint64_t a, uint64_t b,
+		uint64_t c, uint64_t d, struct cr_error *err)
+{
+	int ret = cr_remote_syscall(t, r, nr, a, b, c, d, -1ULL, 0, err);
+
+	if (ret || *r >= 0 || *r < -4095)
+		return ret;
+	return cr_error_set(err, (int)*r,
+			    "thread %d: no memory for the rest of its system "
+			    "call: %s",
+			    t->tid, strerror((int)-*r));
+}
+
+int cr_rest_place(struct cr_task *t, uint64_t *at, struct cr_error *err)
+{
+	int64_t base = 0, r;
+	int ret;
+
+	*at = find_free(t);
+	if (*at)
+		return 0;
+	/* never both writable and executable, which may be forbidden */
+	ret = call(t, &base, SYS_mmap, 0, CR_REST_SIZE, PROT_READ | PROT_EXEC,
+		   MAP_PRIVATE | MAP_ANONYMOUS, err);
+	if (ret)
+		return ret;
+	*at = (uint64_t)base;
+	ret = call(t, &r, SYS_mprotect, *at + CODE_PAGE,
+		   CR_REST_SIZE - CODE_PAGE, PROT_READ | PROT_WRITE, 0, err);
+	if (!ret)
+		ret = cr_remote_write(t->tgid, *at, rest_code,
+				      (size_t)(rest_end - rest_code), err);
+	return ret;
+}
+
+int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
+		  struct cr_error *err)
+{
+	struct user_regs_struct *r = &t->regs;
+	const struct data d = {
+		.busy = 1,
+		.done = rest->done,
+		.rip = r->rip,
+		.rdi = r->rdi,
+		.rsi = r->rsi,
+		.rdx = r->rdx,
+		.r10 = r->r10,
+		.r8 = r->r8,
+		.r9 = r->r9,
+	};
+	const uint32_t nr = (uint32_t)rest->nr;
+	int ret;
+
+	ret = cr_remote_write(t->tgid, at + CODE_PAGE, &d, sizeof(d), err);
+	if (!ret)
+		ret = cr_remote_write(
+			t->tgid,
+			at + (uint64_t)(rest_call - rest_code) - sizeof(nr),
+			&nr, sizeof(nr), err);
+	if (ret)
+		return ret;
+	r->rdi = rest->arg[0];
+	r->rsi = rest->arg[1];
+	r->rdx = rest->arg[2];
+	r->r10 = rest->arg[3];
+	r->r8 = rest->arg[4];
+	r->r9 = rest->arg[5];
+	r->rip = at + (uint64_t)(rest_back - rest_code);
+	r->rax = (uint64_t)-ERESTARTNOHAND;
+	r->orig_rax = nr;
+	/* at once: the tracer may be killed before it lets the task go */
+	ret = cr_remote_settle(t);
+	return ret ? cr_error_set(err, ret, "thread %d: going back: %s",
+				  t->tid, strerror(-ret))
+		   : 0;
+}
