@@ -113,26 +113,29 @@ static int store_own(void *arg, uint64_t addr, size_t len, struct cr_error *err)
 	return cap_transfer_add(&s->transfer, addr, len, true, err);
 }
 
+/* In the order of the areas, whoever writes them. */
 static int store_area(struct source *s, const struct cr_area *a,
 		      struct cr_error *err)
 {
 	enum cap_which which = cap_which_pages(s->c->img, a);
+	bool pieces = s->c->copied || cap_unforked(a);
+	int ret;
 
-	s->zero_matters = a->kind != CR_AREA_ANON;
-	s->may_fail = a->kind == CR_AREA_FILE_PRIVATE;
-	if (s->c->copied || cap_unforked(a))
-		return store_pieces(s, s->space, a->start, a->end, err);
-	switch (which) {
-	case CAP_PAGES_PRESENT:
+	if (!pieces && which == CAP_PAGES_PRESENT)
 		return cap_transfer_add(&s->transfer, a->start,
 					a->end - a->start, false, err);
-	case CAP_PAGES_OWN:
+	if (!pieces && which == CAP_PAGES_OWN)
 		return cap_pages(s->pid, a->start, a->end, which, store_own, s,
 				 err);
-	default: /* may change while it is written, if it is of a file */
-		return cap_pages(s->pid, a->start, a->end, which, store_run, s,
-				 err);
-	}
+	ret = cap_transfer_flush(&s->transfer, err);
+	if (ret)
+		return ret;
+	s->zero_matters = a->kind != CR_AREA_ANON;
+	s->may_fail = a->kind == CR_AREA_FILE_PRIVATE;
+	if (pieces)
+		return store_pieces(s, s->space, a->start, a->end, err);
+	/* not by the module: a file's may change while they are written */
+	return cap_pages(s->pid, a->start, a->end, which, store_run, s, err);
 }
 
 static int store_mm(struct source *s, struct cap_proc *p, struct cr_error *err)
