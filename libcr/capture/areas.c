@@ -88,9 +88,28 @@ int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
 	return 0;
 }
 
+int cap_area_kind(const struct cr_capture *c, const struct cap_map *m,
+		  struct cr_error *err)
+{
+	int kind = cap_map_kind(m, err);
+
+	if (kind == CR_AREA_FILE_SHARED && c->opt.flags & CR_CHKPT_DUMP_SHARED)
+		return CR_AREA_ANON_SHARED;
+	return kind;
+}
+
+/* Is the content of this private mapping wanted in the image? */
+static bool is_saved(const struct cr_capture *c, const struct cap_map *m,
+		     const char *exe)
+{
+	return c->opt.flags & (exe && !strcmp(m->path, exe)
+				       ? CR_CHKPT_DUMP_EXEC
+				       : CR_CHKPT_DUMP_PRIVATE);
+}
+
 static int add_area(struct cr_capture *c, struct cap_proc *p,
 		    const struct cap_map *m, int kind, pid_t from,
-		    struct cr_error *err)
+		    const char *exe, struct cr_error *err)
 {
 	struct cr_mm *mm = &c->img->mms[cap_model(c, p)->mm];
 	struct cr_area *a = cr_mm_add_area(mm);
@@ -118,14 +137,18 @@ static int add_area(struct cr_capture *c, struct cap_proc *p,
 		ret = cap_find_shm(c, m, &a->shm, err);
 	else if (kind == CR_AREA_FILE_PRIVATE || kind == CR_AREA_FILE_SHARED)
 		ret = cap_mapped_file(c, from, m->path, m->perm[2] == 'x',
-				      m->ino, &a->file, err);
+				      m->ino,
+				      kind == CR_AREA_FILE_PRIVATE &&
+					      is_saved(c, m, exe),
+				      &a->file, err);
 	return ret;
 }
 
 /* Adds what the cuts from number i on leave of an area. */
 static int add_uncut(struct cr_capture *c, struct cap_proc *p,
 		     const struct cuts *cuts, size_t i, struct cap_map *m,
-		     int kind, pid_t from, struct cr_error *err)
+		     int kind, pid_t from, const char *exe,
+		     struct cr_error *err)
 {
 	struct cap_map *part;
 	uint64_t s, e;
@@ -143,7 +166,7 @@ static int add_uncut(struct cr_capture *c, struct cap_proc *p,
 			*part = *m;
 			part->end = s;
 			ret = add_uncut(c, p, cuts, i + 1, part, kind, from,
-					err);
+					exe, err);
 			free(part);
 		}
 		if (ret || e >= m->end)
@@ -151,27 +174,24 @@ static int add_uncut(struct cr_capture *c, struct cap_proc *p,
 		m->offset += m->ino ? e - m->start : 0;
 		m->start = e;
 	}
-	return add_area(c, p, m, kind, from, err);
+	return add_area(c, p, m, kind, from, exe, err);
 }
 
 static int find_exe(struct cr_capture *c, struct cap_proc *p, pid_t from,
-		    struct cr_error *err)
+		    const char *exe, struct cr_error *err)
 {
-	char *exe = cr_procfs_link(from, "exe");
 	struct stat st;
 	char path[64];
 	uint32_t index;
 	int ret;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", from);
-	if (!exe || stat(path, &st)) {
-		free(exe);
+	if (!exe || stat(path, &st))
 		return cr_error_set(err, -errno, "executable: %s",
 				    strerror(errno));
-	}
-	ret = cap_mapped_file(c, from, exe, true, st.st_ino, &index, err);
+	ret = cap_mapped_file(c, from, exe, true, st.st_ino,
+			      c->opt.flags & CR_CHKPT_DUMP_EXEC, &index, err);
 	c->img->mms[cap_model(c, p)->mm].exe = index;
-	free(exe);
 	return ret;
 }
 
@@ -179,13 +199,15 @@ int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 		   struct cr_error *err)
 {
 	struct cap_map *m = malloc(sizeof(*m));
-	char *own = NULL;
+	char *own = NULL, *exe = cr_procfs_link(from, "exe");
 	const char *text = p->smaps;
 	struct cuts cuts;
 	int kind, ret = 0;
 
-	if (!m)
-		return no_memory(err);
+	if (!m) {
+		ret = no_memory(err);
+		goto out;
+	}
 	if (!text)
 		text = own = cr_procfs_read(from, NULL, "smaps");
 	if (!text) {
@@ -197,7 +219,7 @@ int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 	while (!ret && cap_map_next(&text, m)) {
 		if (cap_is_cut(p, m->start, m->end))
 			continue;
-		kind = cap_map_kind(m, err);
+		kind = cap_area_kind(c, m, err);
 		if (!kind) {
 			ret = err ? err->code : -ENOTSUP;
 			break;
@@ -208,11 +230,12 @@ int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 					   "checkpoint; try again");
 			break;
 		}
-		ret = add_uncut(c, p, &cuts, 0, m, kind, from, err);
+		ret = add_uncut(c, p, &cuts, 0, m, kind, from, exe, err);
 	}
 	if (!ret)
-		ret = find_exe(c, p, from, err);
+		ret = find_exe(c, p, from, exe, err);
 out:
+	free(exe);
 	free(own);
 	free(m);
 	if (ret)

@@ -10,7 +10,6 @@
 
 #include "capture/internal.h"
 #include "config.h"
-#include "engine/engine.h"
 
 #define KILL_WAIT_S 2.0
 
@@ -54,6 +53,7 @@ int cr_capture_create(struct cr_capture **result,
 	if (!c)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	c->opt = *opt;
+	c->engine.fd = -1;
 	c->self = getpid();
 	c->command = find_command();
 	if (cap_add_root(c, &root)) {
@@ -71,9 +71,9 @@ int cr_capture_create(struct cr_capture **result,
 }
 
 /* For the administrator, where the kernel module is there. */
-void cap_log_result(const struct cr_capture *c, int result)
+void cap_log_result(struct cr_capture *c, int result)
 {
-	cr_engine_done(NULL, CR_ENGINE_AUTO, CR_ENGINE_CHECKPOINT,
+	cr_engine_done(&c->engine, CR_ENGINE_AUTO, CR_ENGINE_CHECKPOINT,
 		       c->opt.target, result < 0 ? result : 0);
 }
 
@@ -159,8 +159,10 @@ int cr_capture_store(struct cr_capture *c, struct cr_writer *w,
 		ret = cap_store_pages(c, w, err);
 	for (i = 0; i < c->n_procs; i++)
 		cap_drop_snapshot(c->procs[i]);
-	if (!ret)
+	if (!ret) {
+		cap_digest_mapped(c);
 		ret = cr_writer_commit(w, c->img, err);
+	}
 	c->stats.bytes = cr_writer_bytes(w);
 	c->stats.store_s = cap_since(&t0);
 	cap_log_result(c, ret);
@@ -194,6 +196,7 @@ void cr_capture_destroy(struct cr_capture *c)
 	free(c->pieces);
 	free(c->shm_ids);
 	free(c->rendezvous);
+	cr_engine_close(&c->engine);
 	cr_image_destroy(c->img);
 	free(c);
 }

@@ -36,7 +36,9 @@ struct cr_capture_options {
 	double timeout; /* seconds for callbacks, 0: none */
 	enum { CR_SNAPSHOT_AUTO, CR_SNAPSHOT_FORK, CR_SNAPSHOT_COPY } snapshot;
 	enum cr_engine_choice engine; /* who writes the snapshot's pages */
-	unsigned int save; /* CR_CHKPT_DUMP_* */
+	/* CR_CHKPT_DUMP_*: the content of mapped files; CR_CHKPT_PTRACED_SKIP
+	   and _PTRACER_SKIP */
+	unsigned int flags;
 	int afterwards;	   /* signal to the processes afterwards, 0: none */
 	const char *dest;  /* path of the context file, told to callbacks */
 	bool (*cancelled)(void *arg); /* polled while waiting; may be NULL */
@@ -55,11 +57,13 @@ int cr_capture_create(struct cr_capture **c,
 /*
  * Looks at everything without stopping anything.  Each obstacle is one line
  * handed to report (process, object, why, what to do); the result is their
- * number or -errno.
+ * number or -errno, and cr_capture_obstacle() the kind of the first:
+ * -CR_EPTRACED, -CR_EPTRACER, or -CR_ENOSUPPORT for all others.
  */
 int cr_capture_check(struct cr_capture *c,
 		     void (*report)(const char *line, void *arg), void *arg,
 		     struct cr_error *err);
+int cr_capture_obstacle(const struct cr_capture *c);
 /*
  * Runs the callbacks of every process that has libcr up to cr_checkpoint().
  * -CR_ETEMPFAIL and so on when one refuses.  Does cr_capture_check() first

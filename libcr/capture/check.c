@@ -16,17 +16,38 @@
 #include "capture/internal.h"
 #include "capture/smaps.h"
 
-void cap_report(struct cr_capture *c, const char *fmt, ...)
+static void report(struct cr_capture *c, int kind, const char *fmt, va_list ap)
 {
 	char line[CR_ERROR_MAX];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	c->n_obstacles++;
+	c->obstacle = kind;
+	if (c->report)
+		c->report(line, c->report_arg);
+}
+
+void cap_report(struct cr_capture *c, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	report(c, -CR_ENOSUPPORT, fmt, ap);
 	va_end(ap);
-	c->n_obstacles++;
-	if (c->report)
-		c->report(line, c->report_arg);
+}
+
+void cap_report_kind(struct cr_capture *c, int kind, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(c, kind, fmt, ap);
+	va_end(ap);
+}
+
+int cr_capture_obstacle(const struct cr_capture *c)
+{
+	return c->obstacle;
 }
 
 static void check_memory(struct cr_capture *c, struct cap_proc *p)
@@ -74,11 +95,12 @@ static void check_executable(struct cr_capture *c, struct cap_proc *p)
 	char path[64];
 	int fd;
 
-	if (exe && is_removed(exe))
+	if (exe && is_removed(exe) && !(c->opt.flags & CR_CHKPT_DUMP_EXEC))
 		cap_report(c,
 			   "process %d: its executable %.*s was removed or "
 			   "replaced while it runs, and its content is not "
-			   "saved; install new versions under another name",
+			   "saved; use --save-exe, or install new versions "
+			   "under another name",
 			   p->vpid, (int)(strlen(exe) - strlen(removed)), exe);
 	free(exe);
 	snprintf(path, sizeof(path), "/proc/%d/exe", p->pid);
@@ -138,30 +160,24 @@ static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
 	}
 }
 
-static void check_status(struct cr_capture *c, struct cap_proc *p)
+/* False: it is left out. */
+static bool check_status(struct cr_capture *c, struct cap_proc *p)
 {
 	char *status = cr_procfs_read(p->pid, NULL, "status");
-	int32_t tracer;
-	char *comm;
 
 	if (!status)
-		return;
+		return true;
+	if (cap_check_traced(c, p, status)) {
+		free(status);
+		return false;
+	}
 	if (cr_procfs_last(status, "Seccomp", 0))
 		cap_report(c,
 			   "process %d: has a seccomp filter, which cannot "
 			   "be saved; run it outside of its sandbox",
 			   p->vpid);
-	tracer = cr_procfs_last(status, "TracerPid", 0);
-	if (tracer) {
-		comm = cr_procfs_read(tracer, NULL, "comm");
-		cap_report(c,
-			   "process %d: is traced by process %d (%.*s); "
-			   "detach the debugger",
-			   p->vpid, tracer, comm ? (int)strcspn(comm, "\n") : 1,
-			   comm ? comm : "?");
-		free(comm);
-	}
 	free(status);
+	return true;
 }
 
 /* May we do to it what a capture does? */
@@ -207,7 +223,7 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 		}
 		return;
 	}
-	if (!permitted(c, p))
+	if (!permitted(c, p) || !check_status(c, p))
 		return;
 	if (!p->control)
 		p->control = malloc(sizeof(*p->control));
@@ -224,7 +240,6 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 	if (p->has_control && p->control->not_checkpointable)
 		cap_report(c, "process %d: %.*s", p->vpid,
 			   (int)sizeof(p->control->reason), p->control->reason);
-	check_status(c, p);
 	check_executable(c, p);
 	check_directories(c, p);
 	check_namespaces(c, p);
@@ -232,9 +247,8 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 	cap_check_threads(c, p);
 }
 
-int cr_capture_check(struct cr_capture *c,
-		     void (*report)(const char *line, void *arg), void *arg,
-		     struct cr_error *err)
+int cap_look(struct cr_capture *c, void (*report)(const char *line, void *arg),
+	     void *arg, struct cr_error *err)
 {
 	size_t i, added;
 	int ret;
@@ -243,6 +257,8 @@ int cr_capture_check(struct cr_capture *c,
 	c->report_arg = arg;
 	c->n_obstacles = 0;
 	ret = cap_scope_scan(c, &added, err);
+	if (!ret)
+		cap_check_tracers(c);
 	for (i = 0; i < c->n_procs && !ret; i++)
 		check_process(c, c->procs[i]);
 	if (!ret)
@@ -250,6 +266,5 @@ int cr_capture_check(struct cr_capture *c,
 	if (!ret)
 		cap_check_sysv(c);
 	c->report = NULL;
-	c->checked = !ret && !c->n_obstacles;
 	return ret ? ret : c->n_obstacles;
 }

@@ -160,7 +160,7 @@ int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 	while (!ret && cap_map_next(&text, m)) {
 		if (m->perm[3] != 's' || !m->ino ||
 		    cap_is_cut(p, m->start, m->end) ||
-		    cap_map_kind(m, NULL) != CR_AREA_ANON_SHARED)
+		    cap_area_kind(c, m, NULL) != CR_AREA_ANON_SHARED)
 			continue;
 		ret = cap_find_shm(c, m, &index, err);
 		if (ret)

@@ -96,6 +96,7 @@ struct cr_capture {
 	struct cr_capture_options opt;
 	struct cr_capture_stats stats;
 	struct cr_image *img;
+	struct cr_engine engine;
 
 	struct cap_root *roots;
 	size_t n_roots;
@@ -107,6 +108,7 @@ struct cr_capture {
 	size_t n_rendezvous;
 	bool checked, requested, quiesced;
 
+	int obstacle; /* kind of the last; after the check of the first */
 	void (*report)(const char *line, void *arg);
 	void *report_arg;
 	int n_obstacles;
@@ -130,7 +132,7 @@ struct cr_capture {
 double cap_since(const struct timespec *t0);
 bool cap_cancelled(const struct cr_capture *c, struct cr_error *err);
 /* For the administrator, where the kernel module is there. */
-void cap_log_result(const struct cr_capture *c, int result);
+void cap_log_result(struct cr_capture *c, int result);
 
 /* snapshot.c */
 /* For all threads that have the memory of p, which is p->mm_of. */
@@ -198,19 +200,34 @@ int cap_read_files(struct cr_capture *c, struct cr_error *err);
 int cap_check_files(struct cr_capture *c, struct cr_error *err);
 /* They are about to be killed, see objects/object.h. */
 void cap_forget_connections(struct cr_capture *c);
-/* check.c: one obstacle */
+/* check.c: everything once; the number of obstacles, or -errno */
+int cap_look(struct cr_capture *c, void (*report)(const char *line, void *arg),
+	     void *arg, struct cr_error *err);
+/* one obstacle; of a kind of its own */
 void cap_report(struct cr_capture *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+void cap_report_kind(struct cr_capture *c, int kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* check_trace.c: who traces, and is traced.  True: it is left out. */
+bool cap_check_traced(struct cr_capture *c, struct cap_proc *p,
+		      const char *status);
+void cap_check_tracers(struct cr_capture *c);
 /* check_threads.c */
 void cap_check_threads(struct cr_capture *c, struct cap_proc *p);
 /* mapped.c: files behind areas */
+/* saved: its content is in the image, as that of a deleted one */
 int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
-		    bool exec, uint64_t ino, uint32_t *index,
+		    bool exec, uint64_t ino, bool saved, uint32_t *index,
 		    struct cr_error *err);
+/* Of files that have no build id; once the program runs again. */
+void cap_digest_mapped(struct cr_capture *c);
 /* areas.c */
 /* All of it is memory that is not saved. */
 bool cap_is_cut(const struct cap_proc *p, uint64_t start, uint64_t end);
 struct cap_map;
+/* Its kind (enum cr_area_kind) by what is asked for; 0 with err. */
+int cap_area_kind(const struct cr_capture *c, const struct cap_map *m,
+		  struct cr_error *err);
 int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
 		 struct cr_error *err);
 int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
@@ -251,6 +268,29 @@ enum cap_which {
 };
 int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err);
+/* transfer.c: pages that the kernel module writes */
+#define CAP_RANGES 512
+#define CAP_RUNS 16 /* in one call, so that it does not take for ever */
+struct cap_transfer {
+	struct cr_capture *c;
+	struct cr_writer *w;
+	uint32_t space;
+	pid_t pid; /* of the snapshot; 0: the module does not help */
+	/* What to do with a range then; keep_zeros: it is of own pages. */
+	int (*by_hand)(void *arg, uint64_t addr, uint64_t len, bool keep_zeros,
+		       struct cr_error *err);
+	void *by_hand_arg;
+	bool keep_zeros; /* of those that are in ranges */
+	size_t n;
+	struct cap_range {
+		uint64_t addr, len;
+	} ranges[CAP_RANGES];
+};
+int cap_transfer_begin(struct cap_transfer *t, pid_t pid, struct cr_error *err);
+int cap_transfer_add(struct cap_transfer *t, uint64_t addr, uint64_t len,
+		     bool keep_zeros, struct cr_error *err);
+int cap_transfer_flush(struct cap_transfer *t, struct cr_error *err);
+void cap_transfer_end(struct cap_transfer *t);
 /* store.c */
 int cap_store_pages(struct cr_capture *c, struct cr_writer *w,
 		    struct cr_error *err);

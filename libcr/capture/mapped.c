@@ -12,8 +12,11 @@
 
 #include "capture/internal.h"
 #include "common/build_id.h"
+#include "image/codec.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
+#define DIGEST_MAX (64u << 20) /* bytes of a file: what takes a moment */
+#define DIGEST_STEP (256u << 10)
 
 static uint32_t known(const struct cr_image *img, const char *path,
 		      uint64_t ino, bool deleted)
@@ -59,10 +62,11 @@ static int open_same(pid_t pid, const char *path, uint64_t ino, struct stat *st)
 
 /*
  * The index in cr_image.mapped of a file that process pid has mapped.  A file
- * that cannot be found by its path any more is recorded as deleted.
+ * that cannot be found by its path any more, or whose content is saved, is
+ * recorded as deleted.
  */
 int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
-		    bool exec, uint64_t ino, uint32_t *index,
+		    bool exec, uint64_t ino, bool saved, uint32_t *index,
 		    struct cr_error *err)
 {
 	static const char mark[] = " (deleted)";
@@ -70,7 +74,7 @@ int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,
 	struct cr_file_id *id;
 	struct stat st = { 0 };
 	char *name = strdup(path);
-	bool deleted = false;
+	bool deleted = saved;
 	int fd, ret = 0;
 
 	if (!name)
@@ -116,4 +120,52 @@ out:
 		return 0;
 no_memory:
 	return cr_error_set(err, -ENOMEM, "out of memory");
+}
+
+static bool unchanged(const struct cr_file_id *id, int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (uint64_t)st.st_size == id->size &&
+	       st.st_mtim.tv_sec == id->mtime_sec &&
+	       st.st_mtim.tv_nsec == (long)id->mtime_nsec;
+}
+
+/*
+ * Another copy of a file without a build id has another time; its digest
+ * tells that it is the same.  Without one the time must be.
+ */
+static void digest_file(struct cr_file_id *id, struct cr_digest *d, char *buf)
+{
+	int fd = open(id->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return;
+	cr_digest_start(d);
+	if (unchanged(id, fd))
+		while ((n = read(fd, buf, DIGEST_STEP)) > 0)
+			cr_digest_add(d, buf, (size_t)n);
+	if (!n && unchanged(id, fd)) {
+		cr_digest_get(d, id->digest);
+		id->has_digest = true;
+	}
+	close(fd);
+}
+
+void cap_digest_mapped(struct cr_capture *c)
+{
+	struct cr_digest *d = cr_digest_create();
+	char *buf = malloc(DIGEST_STEP);
+	struct cr_file_id *id;
+	size_t i;
+
+	for (i = 0; d && buf && i < c->img->n_mapped; i++) {
+		id = &c->img->mapped[i];
+		if (!id->deleted && !id->build_id.len && S_ISREG(id->mode) &&
+		    id->size <= DIGEST_MAX)
+			digest_file(id, d, buf);
+	}
+	cr_digest_destroy(d);
+	free(buf);
 }

@@ -14,13 +14,19 @@ struct options {
 	pid_t target;
 	char path[PATH_MAX]; /* absolute */
 	int fd;		     /* -F, or -1 */
-	enum { EXISTING_REPLACE, EXISTING_BACKUP, EXISTING_REFUSE } existing;
+	enum {
+		EXISTING_REPLACE,
+		EXISTING_OVERWRITE,
+		EXISTING_BACKUP,
+		EXISTING_REFUSE
+	} existing;
 	char backup[PATH_MAX]; /* EXISTING_BACKUP: its name, absolute */
 	int signal;	       /* to the processes afterwards, 0: none */
 	bool fsync, check_only, quiet;
 	int verbose;
 	double timeout; /* seconds, 0: none */
 	int snapshot;	/* CR_SNAPSHOT_* */
+	unsigned int flags; /* CR_CHKPT_* for the capture */
 	enum cr_engine_choice engine;
 	bool direct; /* past the page cache */
 };

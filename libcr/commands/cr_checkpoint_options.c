@@ -26,6 +26,15 @@ enum { /* long options without a letter */
        OPT_CONT,
        OPT_SYNC,
        OPT_NOSYNC,
+       OPT_SAVE_NONE,
+       OPT_SAVE_EXE,
+       OPT_SAVE_PRIVATE,
+       OPT_SAVE_SHARED,
+       OPT_SAVE_ALL,
+       OPT_PTRACED_ERROR,
+       OPT_PTRACED_SKIP,
+       OPT_PTRACER_ERROR,
+       OPT_PTRACER_SKIP,
        OPT_NOTHING, /* asks for what is so anyway */
        OPT_NOT_YET,
        OPT_SNAPSHOT,
@@ -58,16 +67,16 @@ static const struct option options[] = {
 	{ "cont", no_argument, NULL, OPT_CONT },
 	{ "sync", no_argument, NULL, OPT_SYNC },
 	{ "nosync", no_argument, NULL, OPT_NOSYNC },
-	{ "save-none", no_argument, NULL, OPT_NOTHING },
-	{ "save-exe", no_argument, NULL, OPT_NOT_YET },
-	{ "save-private", no_argument, NULL, OPT_NOT_YET },
-	{ "save-shared", no_argument, NULL, OPT_NOT_YET },
-	{ "save-all", no_argument, NULL, OPT_NOT_YET },
-	{ "ptraced-error", no_argument, NULL, OPT_NOTHING },
-	{ "ptraced-skip", no_argument, NULL, OPT_NOT_YET },
+	{ "save-none", no_argument, NULL, OPT_SAVE_NONE },
+	{ "save-exe", no_argument, NULL, OPT_SAVE_EXE },
+	{ "save-private", no_argument, NULL, OPT_SAVE_PRIVATE },
+	{ "save-shared", no_argument, NULL, OPT_SAVE_SHARED },
+	{ "save-all", no_argument, NULL, OPT_SAVE_ALL },
+	{ "ptraced-error", no_argument, NULL, OPT_PTRACED_ERROR },
+	{ "ptraced-skip", no_argument, NULL, OPT_PTRACED_SKIP },
 	{ "ptraced-allow", no_argument, NULL, OPT_NOT_YET },
-	{ "ptracer-error", no_argument, NULL, OPT_NOTHING },
-	{ "ptracer-skip", no_argument, NULL, OPT_NOT_YET },
+	{ "ptracer-error", no_argument, NULL, OPT_PTRACER_ERROR },
+	{ "ptracer-skip", no_argument, NULL, OPT_PTRACER_SKIP },
 	{ "kmsg-none", no_argument, NULL, OPT_NOTHING },
 	{ "kmsg-error", no_argument, NULL, OPT_NOTHING },
 	{ "kmsg-warning", no_argument, NULL, OPT_NOTHING },
@@ -100,14 +109,22 @@ static const char help[] =
 	"caller\n"
 	"If the file exists:\n"
 	"  --atomic         it is replaced once the new one is complete "
-	"(default);\n"
-	"                   --clobber means the same\n"
+	"(default)\n"
+	"  --clobber        it is overwritten, and damaged if that fails\n"
 	"  --backup[=NAME]  it is kept as NAME (FILE~)\n"
 	"  --noclobber      the request is refused\n"
 	"Afterwards the processes:\n"
 	"  --run            run on (default)\n"
 	"  -S, --signal NUM, --stop, --term, --abort, --kill, --cont\n"
 	"                   get a signal, once the file is complete\n"
+	"Files that memory shows (programs, libraries, data):\n"
+	"  --save-exe, --save-private, --save-shared, --save-all, --save-none\n"
+	"                   the content of the executable, of other private, of\n"
+	"                   shared mappings is saved, too (default: none)\n"
+	"Debuggers:\n"
+	"  --ptraced-error, --ptraced-skip   traced processes are an obstacle\n"
+	"                   (default), or left out\n"
+	"  --ptracer-error, --ptracer-skip   the same for those that trace\n"
 	"Others:\n"
 	"  --check          only say what stands in the way, stop nothing\n"
 	"  -t, --time SEC   give up after so many seconds\n"
@@ -224,8 +241,10 @@ void options_parse(struct options *o, int argc, char **argv)
 			o->fd = (int)number(optarg, "descriptor", 0, INT_MAX);
 			break;
 		case OPT_ATOMIC:
-		case OPT_CLOBBER:
 			o->existing = EXISTING_REPLACE;
+			break;
+		case OPT_CLOBBER:
+			o->existing = EXISTING_OVERWRITE;
 			break;
 		case OPT_NOCLOBBER:
 			o->existing = EXISTING_REFUSE;
@@ -260,6 +279,33 @@ void options_parse(struct options *o, int argc, char **argv)
 			break;
 		case OPT_NOSYNC:
 			o->fsync = false;
+			break;
+		case OPT_SAVE_NONE:
+			o->flags &= ~(unsigned int)CR_CHKPT_DUMP_ALL;
+			break;
+		case OPT_SAVE_EXE:
+			o->flags |= CR_CHKPT_DUMP_EXEC;
+			break;
+		case OPT_SAVE_PRIVATE:
+			o->flags |= CR_CHKPT_DUMP_PRIVATE;
+			break;
+		case OPT_SAVE_SHARED:
+			o->flags |= CR_CHKPT_DUMP_SHARED;
+			break;
+		case OPT_SAVE_ALL:
+			o->flags |= CR_CHKPT_DUMP_ALL;
+			break;
+		case OPT_PTRACED_ERROR:
+			o->flags &= ~(unsigned int)CR_CHKPT_PTRACED_SKIP;
+			break;
+		case OPT_PTRACED_SKIP:
+			o->flags |= CR_CHKPT_PTRACED_SKIP;
+			break;
+		case OPT_PTRACER_ERROR:
+			o->flags &= ~(unsigned int)CR_CHKPT_PTRACER_SKIP;
+			break;
+		case OPT_PTRACER_SKIP:
+			o->flags |= CR_CHKPT_PTRACER_SKIP;
 			break;
 		case OPT_NOTHING:
 			break;

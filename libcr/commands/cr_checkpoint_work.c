@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cr_checkpoint_work.c - one checkpoint from check to commit, in the helper */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +20,8 @@ struct job {
 	int lifeline;
 	struct timespec begin;
 	const char *why; /* it was given up */
+	int over;	 /* --clobber: the file, or -1 */
+	bool made;	 /* by us */
 };
 
 static double since(const struct timespec *t0)
@@ -75,60 +79,81 @@ static int check(struct job *j, struct cr_capture *c, struct cr_error *err)
 		return n;
 	if (n == 0)
 		return 0;
-	return cr_error_set(err, -ENOTSUP,
+	return cr_error_set(err, cr_capture_obstacle(c),
 			    "%d thing%s in the way (see above); nothing was "
 			    "stopped",
 			    n, n == 1 ? " stands" : "s stand");
 }
 
-static int create_writer(struct job *j, struct cr_writer **w,
-			 struct cr_error *err)
+/*
+ * The file that is there is written over; until there is something to write
+ * it stays as it was.
+ */
+static int open_over(struct job *j, struct cr_error *err)
 {
-	const struct cr_writer_options opt = { .codec = CR_CODEC_NONE,
-					       .fsync = j->o->fsync,
-					       .direct = j->o->direct };
+	struct stat st;
 
-	if (j->o->fd >= 0)
-		return cr_writer_create_fd(w, j->o->fd, &opt, err);
-	if (j->o->existing == EXISTING_REFUSE && !access(j->o->path, F_OK))
-		return cr_error_set(err, -EEXIST, "%s exists", j->o->path);
-	return cr_writer_create(w, j->o->path, &opt, err);
-}
-
-/* The old file gets a second name; the new one then takes the first. */
-static int back_up(struct job *j, struct cr_error *err)
-{
-	if (j->o->fd >= 0 || j->o->existing != EXISTING_BACKUP)
+	if (j->o->existing != EXISTING_OVERWRITE || j->o->fd >= 0 ||
+	    (!stat(j->o->path, &st) && !S_ISREG(st.st_mode)))
 		return 0;
-	if (unlink(j->o->backup) && errno != ENOENT)
-		return cr_error_set(err, -errno, "%s: %s", j->o->backup,
-				    strerror(errno));
-	if (link(j->o->path, j->o->backup) && errno != ENOENT)
-		return cr_error_set(err, -errno, "backup %s: %s", j->o->backup,
+	j->over = open(j->o->path, O_WRONLY | O_CLOEXEC);
+	if (j->over < 0 && errno == ENOENT) {
+		j->over = open(j->o->path, O_WRONLY | O_CREAT | O_CLOEXEC,
+			       0600);
+		j->made = true;
+	}
+	if (j->over < 0)
+		return cr_error_set(err, -errno, "%s: %s", j->o->path,
 				    strerror(errno));
 	return 0;
 }
 
-static int take(struct job *j, struct cr_capture *c, struct cr_writer *w,
+static int create_writer(struct job *j, struct cr_writer **w,
+			 struct cr_error *err)
+{
+	const struct cr_writer_options opt = {
+		.codec = CR_CODEC_NONE,
+		.fsync = j->o->fsync,
+		.direct = j->o->direct,
+		.exclusive = j->o->existing == EXISTING_REFUSE,
+		.backup = j->o->existing == EXISTING_BACKUP ? j->o->backup
+							    : NULL,
+	};
+
+	if (j->over >= 0)
+		return cr_writer_create_fd(w, j->over, &opt, err);
+	if (j->o->fd >= 0)
+		return cr_writer_create_fd(w, j->o->fd, &opt, err);
+	return cr_writer_create(w, j->o->path, &opt, err);
+}
+
+static int take(struct job *j, struct cr_capture *c, struct cr_writer **w,
 		struct cr_error *err)
 {
 	bool first = j->o->signal != 0;
 	int ret;
 
-	ret = cr_capture_request(c, err);
+	/* what keeps the file from being written is found out before */
+	ret = open_over(j, err);
+	if (!ret && j->over < 0)
+		ret = create_writer(j, w, err);
+	if (!ret)
+		ret = cr_capture_request(c, err);
 	if (!ret)
 		ret = cr_capture_snapshot(c, err);
 	/* Nothing is killed for a checkpoint that is not complete. */
 	if (!ret && !first)
 		ret = cr_capture_resume(c, err);
-	if (!ret)
-		ret = back_up(j, err);
 	if (!ret && cancelled(j))
 		ret = -ECANCELED;
+	if (!ret && j->over >= 0)
+		ret = create_writer(j, w, err);
 	if (!ret)
-		ret = cr_capture_store(c, w, err);
+		ret = cr_capture_store(c, *w, err);
 	if (!ret && first)
 		ret = cr_capture_resume(c, err);
+	if (ret && j->made)
+		unlink(j->o->path);
 	return ret;
 }
 
@@ -150,12 +175,13 @@ static void show_times(const struct options *o, const struct cr_capture *c)
 
 int work(const struct options *o, int lifeline, int *code)
 {
-	struct job j = { .o = o, .lifeline = lifeline };
+	struct job j = { .o = o, .lifeline = lifeline, .over = -1 };
 	struct cr_capture_options opt = {
 		.scope = o->scope,
 		.target = o->target,
 		.timeout = o->timeout,
 		.afterwards = o->signal,
+		.flags = o->flags,
 		.snapshot = o->snapshot,
 		.engine = o->engine,
 		.dest = o->fd < 0 ? o->path : NULL,
@@ -171,11 +197,8 @@ int work(const struct options *o, int lifeline, int *code)
 	ret = cr_capture_create(&c, &opt, &err);
 	if (!ret)
 		ret = check(&j, c, &err);
-	if (!ret && !o->check_only) {
-		ret = create_writer(&j, &w, &err);
-		if (!ret)
-			ret = take(&j, c, w, &err);
-	}
+	if (!ret && !o->check_only)
+		ret = take(&j, c, &w, &err);
 	if (!ret && o->verbose && !o->check_only)
 		show_times(o, c);
 	cr_writer_destroy(w);

@@ -176,6 +176,11 @@ static const char *path_of(int fd, char path[PATH_MAX])
 	return path;
 }
 
+static void say_found(const char *text, void *arg)
+{
+	fprintf(cr_restart_log, "cr_restart: %s\n", text);
+}
+
 static int open_image(struct cr_restart_options *o, struct cr_reader **r,
 		      char path[PATH_MAX], struct cr_error *err)
 {
@@ -204,6 +209,8 @@ int main(int argc, char **argv)
 		return ret == CR_RESTART_FAILED && o.on_args
 			       ? exit_status(system(o.on_args))
 			       : ret;
+	if (o.restore.verify_only)
+		o.restore.found = say_found;
 	if (open_image(&o, &r, path, &err) < 0) {
 		cr_reader_destroy(r);
 		return fail(&o, command_for(&o, err.code), &err);

@@ -66,6 +66,8 @@ struct cr_restore_context {
 	struct cr_path *paths;		 /* of cr_restore_path() */
 	bool *sysv_made; /* one per cr_image.files; NULL: none wanted */
 	pid_t requester;		 /* the restart command */
+	unsigned int n_found;		 /* told to opt->found */
+	int first_found;
 };
 
 /* context.c */
@@ -84,6 +86,14 @@ int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
 /* verify.c, verify_files.c, verify_ids.c: nothing is created yet */
 int cr_verify(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err);
+/* Is this the executable that is described? */
+bool cr_verify_same(const struct cr_file_id *id, int fd);
+/*
+ * With --check everything that stands in the way is told, one line each, not
+ * only the first; err then holds the first.  0 to go on, or ret.
+ */
+int cr_verify_found(struct cr_restore_context *ctx, int ret,
+		    struct cr_error *err);
 int cr_verify_machine(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_verify_identity(struct cr_restore_context *ctx, struct cr_error *err);
 /* -EEXIST with the holder's name if an id is taken on this host. */

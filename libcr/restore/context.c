@@ -163,14 +163,17 @@ const char *cr_restore_path(struct cr_restore_context *ctx, const char *path)
 		size_t len = strlen(rel->path[i].oldpath);
 		struct cr_path *p;
 
-		while (len > 1 && rel->path[i].oldpath[len - 1] == '/')
-			len--;
+		while (len && rel->path[i].oldpath[len - 1] == '/')
+			len--; /* nothing is left of the root */
 		if (!below(path, rel->path[i].oldpath, len))
 			continue;
 		p = malloc(sizeof(*p) + strlen(to) + strlen(path) + 1);
 		if (!p)
 			return NULL;
 		strcpy(p->text, to);
+		for (size_t n = strlen(to);
+		     n > 1 && p->text[n - 1] == '/' && path[len];)
+			p->text[--n] = '\0';
 		strcat(p->text, path + len);
 		p->next = ctx->paths;
 		ctx->paths = p;

@@ -50,6 +50,35 @@ static int mapped_mode(const struct cr_image *img, uint32_t file, bool *used)
 	return written ? O_RDWR : shared ? -O_RDWR : O_RDONLY;
 }
 
+static bool is_executable(const struct cr_image *img, uint32_t file)
+{
+	for (size_t i = 0; i < img->n_mms; i++)
+		if (img->mms[i].exe == file)
+			return true;
+	return false;
+}
+
+/*
+ * Its content is in the image, and it need not be there.  Where it is,
+ * /proc/PID/exe shows it.
+ */
+static int open_executable(struct cr_restore_context *ctx, uint32_t i,
+			   struct cr_error *err)
+{
+	const struct cr_file_id *id = &ctx->img->mapped[i];
+	const char *path = cr_restore_path(ctx, id->path);
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (fd < 0)
+		return 0;
+	if (!cr_verify_same(id, fd)) {
+		close(fd);
+		return 0;
+	}
+	ctx->mapped_fd[i] = fd;
+	return cr_context_park_fd(ctx, &ctx->mapped_fd[i], err);
+}
+
 /*
  * Shared mappings want the file writable, because the program may change the
  * protection later; read-only ones do without where that is not allowed.
@@ -63,7 +92,8 @@ static int open_mapped(struct cr_restore_context *ctx, uint32_t i,
 	int mode = mapped_mode(ctx->img, i, &used), fd;
 
 	if (!used)
-		return 0;
+		return is_executable(ctx->img, i) ? open_executable(ctx, i, err)
+						  : 0;
 	path = cr_restore_path(ctx, id->path);
 	if (!path)
 		return cr_error_set(err, -ENOMEM, "out of memory");

@@ -211,7 +211,13 @@ int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 	if (!ret)
 		ret = cr_verify(ctx, err);
 	if (!ret)
-		ret = choose_pids(ctx, err);
+		ret = cr_verify_found(ctx, choose_pids(ctx, err), err);
+	if (!ret && ctx->n_found)
+		ret = cr_error_set(err, ctx->first_found,
+				   "%u thing%s in the way (see above); "
+				   "nothing was created",
+				   ctx->n_found,
+				   ctx->n_found == 1 ? " stands" : "s stand");
 	st->verify_s = now() - start;
 	if (ret < 0 || opt->verify_only)
 		goto out;

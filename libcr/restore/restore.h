@@ -36,6 +36,10 @@ struct cr_restore_options {
 			       launchers as overrides; NULL: environ */
 	int stdio[3];	    /* what CR_OBJ_STDIO becomes; usually 0, 1, 2 */
 	bool verify_only;   /* --check */
+	/* with it: told each thing that stands in the way, one line; NULL:
+	   the first is the error */
+	void (*found)(const char *text, void *arg);
+	void *found_arg;
 	/* ids that lead out of the tree; else the caller's own take their
 	   place */
 	bool restore_pgid, restore_sid;

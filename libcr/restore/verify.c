@@ -151,30 +151,40 @@ static int verify_process(struct cr_restore_context *ctx, size_t i,
 	return ret;
 }
 
-static int verify_objects(struct cr_restore_context *ctx, struct cr_error *err)
+static int verify_object(struct cr_restore_context *ctx, size_t i,
+			 struct cr_error *err)
 {
-	for (size_t i = 0; i < ctx->img->n_files; i++) {
-		const struct cr_file *f = &ctx->img->files[i];
-		const struct cr_object_ops *ops = cr_object_ops_of(f->kind);
-		struct cr_file moved = *f;
-		int ret;
+	const struct cr_file *f = &ctx->img->files[i];
+	const struct cr_object_ops *ops = cr_object_ops_of(f->kind);
+	struct cr_file moved = *f;
+	int ret;
 
-		if (!ops)
-			return cr_error_set(err, -ENOTSUP,
-					    "open file %zu is of a kind (%u) "
-					    "that this version cannot restore",
-					    i, f->kind);
-		if (!ops->verify)
-			continue;
-		moved.id.path =
-			(char *)(uintptr_t)cr_restore_path(ctx, f->id.path);
-		ret = ops->verify(ctx->img, &moved, err);
-		if (ret < 0)
-			return cr_error_set(err, ret, "%s%s%s: %s", ops->name,
-					    f->id.path ? " " : "",
-					    f->id.path ? f->id.path : "",
-					    strerror(-ret));
-	}
+	if (!ops)
+		return cr_error_set(err, -ENOTSUP,
+				    "open file %zu is of a kind (%u) that "
+				    "this version cannot restore",
+				    i, f->kind);
+	if (!ops->verify)
+		return 0;
+	moved.id.path = (char *)(uintptr_t)cr_restore_path(ctx, f->id.path);
+	ret = ops->verify(ctx->img, &moved, err);
+	if (ret < 0)
+		return cr_error_set(err, ret, "%s%s%s: %s", ops->name,
+				    f->id.path ? " " : "",
+				    f->id.path ? f->id.path : "",
+				    strerror(-ret));
+	return 0;
+}
+
+int cr_verify_found(struct cr_restore_context *ctx, int ret,
+		    struct cr_error *err)
+{
+	if (ret >= 0 || !ctx->opt->found)
+		return ret;
+	if (!ctx->n_found++)
+		ctx->first_found = ret;
+	ctx->opt->found(err->text, ctx->opt->found_arg);
+	cr_error_clear(err);
 	return 0;
 }
 
@@ -190,17 +200,18 @@ int cr_verify(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = cr_vdso_find(&ctx->vdso, err);
 	for (size_t i = 0; !ret && i < ctx->img->n_procs; i++)
-		ret = verify_process(ctx, i, err);
+		ret = cr_verify_found(ctx, verify_process(ctx, i, err), err);
 	if (!ret)
-		ret = cr_verify_machine(ctx, err);
+		ret = cr_verify_found(ctx, cr_verify_machine(ctx, err), err);
 	if (!ret)
-		ret = cr_verify_identity(ctx, err);
+		ret = cr_verify_found(ctx, cr_verify_identity(ctx, err), err);
 	if (!ret)
 		ret = cr_verify_mapped(ctx, err);
-	if (!ret)
-		ret = verify_objects(ctx, err);
+	for (size_t i = 0; !ret && i < ctx->img->n_files; i++)
+		ret = cr_verify_found(ctx, verify_object(ctx, i, err), err);
 	/* what takes long comes last */
 	if (!ret)
-		ret = cr_reader_verify(ctx->reader, err);
+		ret = cr_verify_found(ctx, cr_reader_verify(ctx->reader, err),
+				      err);
 	return ret;
 }

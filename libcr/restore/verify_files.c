@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "common/build_id.h"
+#include "image/codec.h"
 #include "restore/build.h"
+
+#define STEP (256u << 10)
 
 /* How the program uses a file, which decides what must be the same. */
 struct use {
@@ -96,6 +99,52 @@ static int compare_build_id(const struct cr_file_id *id, const struct use *u,
 	return ret;
 }
 
+static bool same_time(const struct cr_file_id *id, const struct stat *st)
+{
+	return st->st_mtim.tv_sec == id->mtime_sec &&
+	       st->st_mtim.tv_nsec == (long)id->mtime_nsec;
+}
+
+/* Another copy has another time; its content decides, where it is known. */
+static bool same_content(const struct cr_file_id *id, int fd)
+{
+	uint8_t now[CR_DIGEST_SIZE];
+	struct cr_digest *d = cr_digest_create();
+	char *buf = malloc(STEP);
+	off_t at = 0;
+	ssize_t n = -1;
+
+	if (d && buf) {
+		cr_digest_start(d);
+		while ((n = pread(fd, buf, STEP, at)) > 0) {
+			cr_digest_add(d, buf, (size_t)n);
+			at += n;
+		}
+		cr_digest_get(d, now);
+	}
+	cr_digest_destroy(d);
+	free(buf);
+	return !n && !memcmp(now, id->digest, sizeof(now));
+}
+
+bool cr_verify_same(const struct cr_file_id *id, int fd)
+{
+	struct stat st;
+	void *now = NULL;
+	size_t len = 0;
+	bool same;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size != id->size)
+		return false;
+	if (!id->build_id.len)
+		return same_time(id, &st);
+	same = !cr_build_id_read(fd, &now, &len) && len == id->build_id.len &&
+	       !memcmp(now, id->build_id.data, len);
+	free(now);
+	return same;
+}
+
 static int compare(const struct cr_file_id *id, const struct use *u,
 		   const char *path, int fd, const struct stat *st,
 		   struct cr_error *err)
@@ -118,44 +167,54 @@ static int compare(const struct cr_file_id *id, const struct use *u,
 		   (uint64_t)st->st_size < u->extent) {
 		return changed(u, path, "size", was, is, err);
 	}
-	if (id->build_id.len || !(u->code || u->private) ||
-	    (st->st_mtim.tv_sec == id->mtime_sec &&
-	     st->st_mtim.tv_nsec == (long)id->mtime_nsec))
+	if (id->build_id.len || !(u->code || u->private) || same_time(id, st))
 		return 0;
+	if (id->has_digest) {
+		if (same_content(id, fd))
+			return 0;
+		hex(was, sizeof(was), id->digest, sizeof(id->digest));
+		return changed(u, path, "digest of the content", was,
+			       "another", err);
+	}
 	time_text(was, sizeof(was), id->mtime_sec, id->mtime_nsec);
 	time_text(is, sizeof(is), st->st_mtim.tv_sec,
 		  (uint32_t)st->st_mtim.tv_nsec);
 	return changed(u, path, "time of modification", was, is, err);
 }
 
+static int verify_mapped(struct cr_restore_context *ctx, uint32_t i,
+			 struct cr_error *err)
+{
+	const struct cr_file_id *id = &ctx->img->mapped[i];
+	struct use u = use_of(ctx->img, i);
+	const char *path;
+	struct stat st;
+	int fd, ret;
+
+	if (!u.any || id->deleted)
+		return 0;
+	path = cr_restore_path(ctx, id->path);
+	fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	if (fd < 0)
+		return cr_error_set(err, -errno,
+				    "%s %s, which the program has in its "
+				    "memory: %s",
+				    u.code ? "executable or library" : "file",
+				    path ? path : id->path, strerror(errno));
+	if (fstat(fd, &st) < 0)
+		ret = cr_error_set(err, -errno, "%s: %s", path,
+				   strerror(errno));
+	else
+		ret = compare(id, &u, path, fd, &st, err);
+	close(fd);
+	return ret;
+}
+
 int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err)
 {
-	for (uint32_t i = 0; i < ctx->img->n_mapped; i++) {
-		const struct cr_file_id *id = &ctx->img->mapped[i];
-		struct use u = use_of(ctx->img, i);
-		const char *path;
-		struct stat st;
-		int fd, ret;
+	int ret = 0;
 
-		if (!u.any || id->deleted)
-			continue;
-		path = cr_restore_path(ctx, id->path);
-		fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-		if (fd < 0)
-			return cr_error_set(err, -errno,
-					    "%s %s, which the program has in "
-					    "its memory: %s",
-					    u.code ? "executable or library"
-						   : "file",
-					    id->path, strerror(errno));
-		if (fstat(fd, &st) < 0)
-			ret = cr_error_set(err, -errno, "%s: %s", path,
-					   strerror(errno));
-		else
-			ret = compare(id, &u, path, fd, &st, err);
-		close(fd);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
+	for (uint32_t i = 0; !ret && i < ctx->img->n_mapped; i++)
+		ret = cr_verify_found(ctx, verify_mapped(ctx, i, err), err);
+	return ret;
 }

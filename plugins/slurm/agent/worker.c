@@ -87,7 +87,6 @@ static int worker_request(struct worker *w, struct cr_error *err)
 		.is_launcher = worker_is_launcher,
 		.coordinated = true,
 		.timeout = w->opt.timeout,
-		.save = 0,
 		.afterwards = w->opt.end ? SIGKILL : 0,
 		.cancelled = worker_cancelled,
 		.cancelled_arg = w,
