@@ -20,10 +20,11 @@ for call in pause poll polltime read sigsuspend nanosleep; do
 	kill -USR1 "$PID"
 	save img
 
-	timeout 30 cr_restart img 2>err &
-	wait_for '[ -n "$(running interrupted)" ]' 10
+	timeout $((30 * ${CR_TEST_PATIENCE:-1})) cr_restart img 2>err &
+	wait_for '[ -n "$(running interrupted)" ] || gone $!' 10
 	pid=$(running interrupted)
-	wait_for '[ "$(state $pid)" = T ]' 10
+	wait_for '[ "$(state $pid)" = T ] || gone $!' 10
+	! gone $! || fail "$call: $(cat err out)"
 	kill -CONT "$pid"
 	status=0
 	wait $! || status=$?

@@ -21,7 +21,7 @@ save() {
 restart_is() {
 	local want=$1 status=0
 	shift
-	timeout 60 cr_restart "$@" 2>err || status=$?
+	timeout $((60 * ${CR_TEST_PATIENCE:-1})) cr_restart "$@" 2>err || status=$?
 	[ $status = "$want" ] ||
 		fail "cr_restart $*: status $status: $(cat err out)"
 }
