@@ -10,10 +10,10 @@
  *
  * For everybody else it is memory of the program.  It is saved and restored
  * as such; stopped once more, the thread is a thread in a system call like
- * any other, and may get a second piece that leads back into the first.  The
- * kernel ends or restarts the call by its own rules, with -ERESTARTNOHAND:
- * a handler, whatever its flags, ends it with what was done so far, as it
- * does when the kernel breaks off a transfer; with no handler it goes on.
+ * any other, and what it has done until then is added to what was done.  The
+ * kernel ends or restarts the call by its own rules, with -ERESTARTNOHAND: a
+ * handler, whatever its flags, ends it with what was done so far, as it does
+ * when the kernel breaks off a transfer; with no handler it goes on.
  *
  * Nobody can unmap the page that he runs in, so it stays.  When "busy" is
  * cleared the thread needs nothing of it any more but its last instruction,
@@ -95,6 +95,19 @@ static bool is_free(pid_t pid, uint64_t at)
 	       !busy;
 }
 
+/* The piece that the task is in, having made its call again; 0: none. */
+static uint64_t inside(const struct cr_task *t)
+{
+	uint64_t at = t->regs.rip - (uint64_t)(rest_back - rest_code);
+	char magic[MAGIC_LEN];
+
+	if (at % CODE_PAGE ||
+	    cr_remote_read(t->tgid, at, magic, sizeof(magic), NULL) ||
+	    memcmp(magic, rest_code, sizeof(magic)) != 0)
+		return 0;
+	return at;
+}
+
 /* A piece that an earlier call has left; 0: there is none. */
 static uint64_t find_free(struct cr_task *t)
 {
@@ -134,7 +147,9 @@ int cr_rest_place(struct cr_task *t, uint64_t *at, struct cr_error *err)
 	int64_t base = 0, r;
 	int ret;
 
-	*at = find_free(t);
+	*at = inside(t);
+	if (!*at)
+		*at = find_free(t);
 	if (*at)
 		return 0;
 	/* never both writable and executable, which may be forbidden */
@@ -155,7 +170,7 @@ int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
 		  struct cr_error *err)
 {
 	struct user_regs_struct *r = &t->regs;
-	const struct data d = {
+	struct data d = {
 		.busy = 1,
 		.done = rest->done,
 		.rip = r->rip,
@@ -167,9 +182,16 @@ int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
 		.r9 = r->r9,
 	};
 	const uint32_t nr = (uint32_t)rest->nr;
-	int ret;
+	int ret = 0;
 
-	ret = cr_remote_write(t->tgid, at + CODE_PAGE, &d, sizeof(d), err);
+	if (at == inside(t)) { /* the rest of a rest */
+		ret = cr_remote_read(t->tgid, at + CODE_PAGE, &d, sizeof(d),
+				     err);
+		d.done += rest->done;
+	}
+	if (!ret)
+		ret = cr_remote_write(t->tgid, at + CODE_PAGE, &d, sizeof(d),
+				      err);
 	if (!ret)
 		ret = cr_remote_write(
 			t->tgid,
