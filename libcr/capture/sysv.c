@@ -55,7 +55,8 @@ static int find_segments(struct cap_sysv *w, struct cap_proc *p)
 	size_t i;
 
 	while (!ret && maps && cap_map_next(&text, m)) {
-		if (!(m->dev & CAP_SYSV_DEV))
+		/* what is left out is not the program's */
+		if (!(m->dev & CAP_SYSV_DEV) || cap_is_cut(p, m->start, m->end))
 			continue;
 		for (i = 0; i < w->n && w->seg[i].id != m->ino; i++)
 			;
@@ -71,7 +72,7 @@ static int find_segments(struct cap_sysv *w, struct cap_proc *p)
 							    .shm = CR_NONE };
 		}
 		w->seg[i].areas++;
-		if (w->c->img && !cap_is_cut(p, m->start, m->end))
+		if (w->c->img)
 			ret = cap_find_shm(w->c, m, &w->seg[i].shm, NULL);
 	}
 	free(m);
