@@ -39,7 +39,7 @@ enum {
 	CR_ERSTRTABRT,	     /* the restart was given up */
 	CR_ERESTARTED,	     /* this is the restarted process */
 	CR_ENOTCB,	     /* only possible inside a callback */
-	CR_ENOINIT,	     /* this thread has not called cr_init() */
+	CR_ENOINIT /* this thread has not called cr_init() */
 };
 
 /* The text for a code of the C library or of this file; never NULL. */
@@ -165,7 +165,7 @@ cr_hook_fn_t cr_register_hook(cr_hook_event_t event, cr_hook_fn_t func);
 enum {
 	CR_HOLD_SCOPE_THREAD = 0, /* the calling thread */
 	CR_HOLD_SCOPE_INIT,	  /* threads that called cr_init() */
-	CR_HOLD_SCOPE_UNINIT,	  /* threads that did not */
+	CR_HOLD_SCOPE_UNINIT /* threads that did not */
 };
 #define CR_HOLD_NONE 0x0 /* not held: the default */
 #define CR_HOLD_CONT 0x1 /* when the program continues */
@@ -215,7 +215,7 @@ int cr_tryenter_cs(cr_client_id_t id);
 enum {
 	CR_STATE_IDLE = 0, /* nothing going on */
 	CR_STATE_PENDING,  /* a request waits for critical sections */
-	CR_STATE_ACTIVE,   /* from the first callback to the end of the last */
+	CR_STATE_ACTIVE /* from the first callback to the end of the last */
 };
 /* One of CR_STATE_*.  Async-signal-safe. */
 int cr_status(void);
@@ -238,7 +238,7 @@ typedef enum {
 	CR_SCOPE_PROC = 0, /* one process */
 	CR_SCOPE_PGRP,	   /* a process group */
 	CR_SCOPE_SESS,	   /* a session */
-	CR_SCOPE_TREE,	   /* a process and its descendants */
+	CR_SCOPE_TREE /* a process and its descendants */
 } cr_scope_t;
 
 struct cr_checkpoint_info {
