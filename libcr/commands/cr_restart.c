@@ -102,7 +102,9 @@ static int exit_status(int status)
 static int fail(const struct cr_restart_options *o, const char *cmd,
 		const struct cr_error *err)
 {
-	const char *name = o->file ? o->file : "context file";
+	const char *name = o->file	     ? o->file
+			   : o->restore.path ? o->restore.path
+					     : "context file";
 
 	fprintf(cr_restart_log, "cr_restart: %s: %s\n", name, err->text);
 	/* the supervisor or we ourselves were killed */
