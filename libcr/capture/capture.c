@@ -49,11 +49,11 @@ int cr_capture_create(struct cr_capture **result,
 	const struct cap_root root = { .scope = opt->scope,
 				       .target = opt->target };
 	struct cr_capture *c = calloc(1, sizeof(*c));
+	int ret;
 
 	if (!c)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	c->opt = *opt;
-	c->engine.fd = -1;
 	c->self = getpid();
 	c->command = find_command();
 	if (cap_add_root(c, &root)) {
@@ -65,6 +65,12 @@ int cr_capture_create(struct cr_capture **result,
 		free(c);
 		return cr_error_set(err, -EDEADLK,
 				    "a process cannot capture itself");
+	}
+	ret = cr_engine_open(&c->engine, opt->engine, err);
+	if (ret) {
+		free(c->roots);
+		free(c);
+		return ret;
 	}
 	*result = c;
 	return 0;

@@ -180,28 +180,6 @@ static bool check_status(struct cr_capture *c, struct cap_proc *p)
 	return true;
 }
 
-/* May we do to it what a capture does? */
-static bool permitted(struct cr_capture *c, struct cap_proc *p)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/mem", p->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		close(fd);
-		return true;
-	}
-	if (errno == ENOENT || errno == ESRCH)
-		return false; /* gone */
-	p->forbidden = true;
-	cap_report(c,
-		   "process %d: may not be looked into: %s; it must belong "
-		   "to you, and must not run a set-user-id program",
-		   p->vpid, strerror(errno));
-	return false;
-}
-
 static void check_process(struct cr_capture *c, struct cap_proc *p)
 {
 	struct cr_error why = { 0 };
@@ -223,13 +201,12 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 		}
 		return;
 	}
-	if (!permitted(c, p) || !check_status(c, p))
+	if (!cap_permitted(c, p) || !check_status(c, p))
 		return;
 	if (!p->control)
 		p->control = malloc(sizeof(*p->control));
 	if (p->control) {
-		p->has_control = !cr_control_read(p->pid, &p->control_addr,
-						  p->control, &why);
+		p->has_control = !cap_read_control(c, p, &why);
 		if (why.code)
 			cap_report(c, "process %d: %s", p->vpid, why.text);
 	}

@@ -42,6 +42,7 @@ struct cap_proc {
 	struct cr_procfs_stat stat;
 	bool zombie, launcher;
 	bool forbidden; /* we may not look into it; reported */
+	bool by_consent; /* it is to name us as its tracer first (Yama) */
 	bool ended; /* and collected: its pid may be another's; omitted, too */
 	bool omitted; /* wants to be left out (libcr_omit, CR_CHECKPOINT_OMIT)
 		       */
@@ -276,6 +277,10 @@ struct cap_transfer {
 	struct cr_writer *w;
 	uint32_t space;
 	pid_t pid; /* of the snapshot; 0: the module does not help */
+/* permit.c: who may look into it, and how */
+bool cap_permitted(struct cr_capture *c, struct cap_proc *p);
+int cap_read_control(struct cr_capture *c, struct cap_proc *p,
+		     struct cr_error *err);
 	/* What to do with a range then; keep_zeros: it is of own pages. */
 	int (*by_hand)(void *arg, uint64_t addr, uint64_t len, bool keep_zeros,
 		       struct cr_error *err);

@@ -56,8 +56,7 @@ static int begin_new(struct cr_capture *c, size_t *n, struct cr_error *err)
 			p->control = malloc(sizeof(*p->control));
 		if (!p->control)
 			return cr_error_set(err, -ENOMEM, "out of memory");
-		p->has_control = !cr_control_read(p->pid, &p->control_addr,
-						  p->control, NULL);
+		p->has_control = !cap_read_control(c, p, NULL);
 		if (p->has_control && p->control->omit_process) {
 			p->omitted = true;
 			continue;

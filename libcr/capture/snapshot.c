@@ -322,9 +322,7 @@ int cr_capture_snapshot(struct cr_capture *c, struct cr_error *err)
 	c->img = cr_image_create();
 	if (!c->img)
 		return cr_error_set(err, -ENOMEM, "out of memory");
-	ret = cr_engine_open(&c->engine, c->opt.engine, err);
-	if (!ret)
-		ret = cap_hold(c, err);
+	ret = cap_hold(c, err);
 	if (!ret)
 		ret = describe_host(c, err);
 	if (!ret)

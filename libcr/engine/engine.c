@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -162,6 +163,39 @@ int cr_engine_pages(struct cr_engine *e, struct cr_ioc_pages *arg)
 	do
 		ret = ioctl(e->fd, CR_IOC_PAGES, arg) < 0 ? -errno : 0;
 	while (ret == -EINTR);
+	return ret;
+}
+
+int cr_engine_read(struct cr_engine *e, pid_t pid, uint64_t addr, void *buf,
+		   size_t len)
+{
+	const uint64_t page = 4096, skip = addr % page;
+	struct cr_range range = { addr - skip,
+				  (skip + len + page - 1) / page * page };
+	struct cr_range run = { 0 };
+	struct cr_ioc_pages arg = { .pid = pid,
+				    .ranges = (uintptr_t)&range,
+				    .n_ranges = 1,
+				    .runs = (uintptr_t)&run,
+				    .max_runs = 1 };
+	int ret;
+
+	if (e->fd < 0)
+		return -ENODEV;
+	ret = cr_engine_attach(e, pid, NULL);
+	if (ret)
+		return ret;
+	arg.fd = memfd_create("pages", MFD_CLOEXEC);
+	if (arg.fd < 0)
+		ret = -errno;
+	else
+		ret = cr_engine_pages(e, &arg);
+	if (!ret && (run.addr != range.addr || run.len != range.len ||
+		     pread(arg.fd, buf, len, (off_t)skip) != (ssize_t)len))
+		ret = -EFAULT;
+	if (arg.fd >= 0)
+		close(arg.fd);
+	cr_engine_detach(e, pid);
 	return ret;
 }
 

@@ -10,6 +10,8 @@
 #define CR_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/error.h"
@@ -59,6 +61,13 @@ void cr_engine_detach(struct cr_engine *e, pid_t pid);
  * for runs are used up; -errno without a message.
  */
 int cr_engine_pages(struct cr_engine *e, struct cr_ioc_pages *arg);
+
+/*
+ * Reads memory of a process that it may look into, though nobody may trace it
+ * (Yama).  -errno without a message.
+ */
+int cr_engine_read(struct cr_engine *e, pid_t pid, uint64_t addr, void *buf,
+		   size_t len);
 
 /*
  * The line in the kernel log, where the module is; result: 0 or -errno.  Of

@@ -80,14 +80,28 @@ static int find_control(pid_t pid, uint64_t *addr)
 	return 0;
 }
 
+static int read_own(void *arg, pid_t pid, uint64_t addr, void *buf, size_t len)
+{
+	struct iovec local = { buf, len };
+	struct iovec remote = { (void *)(uintptr_t)addr, len };
+	ssize_t n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EFAULT;
+}
+
 int cr_control_read(pid_t pid, uint64_t *where, struct cr_control *control,
 		    struct cr_error *err)
 {
-	struct iovec local = { control, sizeof(*control) };
-	struct iovec remote = { NULL, sizeof(*control) };
+	return cr_control_read_by(pid, where, control, read_own, NULL, err);
+}
+
+int cr_control_read_by(pid_t pid, uint64_t *where, struct cr_control *control,
+		       cr_memory_reader reader, void *arg, struct cr_error *err)
+{
 	char path[64];
 	uint64_t addr = 0;
-	ssize_t n;
 	int rc;
 
 	rc = find_control(pid, &addr);
@@ -96,16 +110,13 @@ int cr_control_read(pid_t pid, uint64_t *where, struct cr_control *control,
 				    strerror(-rc));
 	if (!addr)
 		return -ENOENT;
-	remote.iov_base = (void *)(uintptr_t)addr;
-	n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
-	if (n != sizeof(*control)) {
-		rc = n < 0 ? -errno : -EFAULT;
+	rc = reader(arg, pid, addr, control, sizeof(*control));
+	if (rc)
 		return cr_error_set(err, rc,
 				    "process %d: cannot read the control "
 				    "block of libcr at %#llx: %s",
 				    pid, (unsigned long long)addr,
 				    strerror(-rc));
-	}
 	if (!control->magic)
 		return -ENOENT; /* being made */
 	if (control->magic != CR_CONTROL_MAGIC ||

@@ -60,6 +60,15 @@ struct cr_rendezvous_request { /* what callbacks are told about it */
  */
 int cr_control_read(pid_t pid, uint64_t *addr, struct cr_control *control,
 		    struct cr_error *err);
+/*
+ * The same for who may not read the process's memory himself, but has somebody
+ * who may: 0 or -errno.
+ */
+typedef int (*cr_memory_reader)(void *arg, pid_t pid, uint64_t addr, void *buf,
+				size_t len);
+int cr_control_read_by(pid_t pid, uint64_t *addr, struct cr_control *control,
+		       cr_memory_reader reader, void *arg,
+		       struct cr_error *err);
 /* A thread of pid by the id that it has for itself; -ESRCH. */
 pid_t cr_control_thread(pid_t pid, int32_t vtid);
 
