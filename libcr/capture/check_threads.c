@@ -70,6 +70,7 @@ void cap_check_threads(struct cr_capture *c, struct cap_proc *p)
 		free(leader);
 		return; /* gone */
 	}
+	cap_check_timers(c, p, n);
 	for (i = 0; i < n; i++) {
 		what = tids[i] == p->pid ? NULL
 					 : own_thing(p->pid, tids[i], leader);

@@ -184,7 +184,15 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 /* torn.c: signals on top of the call that t is rolled back out of */
 int cap_undo_deliveries(struct cap_proc *p, struct cap_thread *t,
 			struct cr_thread *th, struct cr_error *err);
-/* signals.c: pending signals and timers, after the threads */
+/* settings.c: what differs from the state of a new program */
+int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
+			 struct cr_error *err);
+int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
+			     struct cr_error *err);
+/* signals.c: timers that cannot be saved */
+void cap_check_timers(struct cr_capture *c, struct cap_proc *p,
+		      size_t n_threads);
+/* pending signals and timers, after the threads */
 int cap_read_signals(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
 /* process.c */

@@ -87,6 +87,34 @@ static int read_timer(struct cap_proc *p, struct cr_posix_timer *timer,
 	return 0;
 }
 
+/* It counts the processor time of the thread that has made it. */
+static bool is_of_maker(int clock)
+{
+	return clock == CLOCK_THREAD_CPUTIME_ID ||
+	       (clock < 0 && clock >> 3 == -1 && clock & 4);
+}
+
+static const char maker_text[] =
+	"process %d: timer %d is of a thread's processor time, and the kernel "
+	"does not tell which thread's; have the program take the thread's "
+	"clock (pthread_getcpuclockid(3))";
+
+void cap_check_timers(struct cr_capture *c, struct cap_proc *p,
+		      size_t n_threads)
+{
+	char *list = cr_procfs_read(p->pid, NULL, "timers");
+	char *line, *save = NULL;
+	int id = 0, clock;
+
+	for (line = list && n_threads > 1 ? strtok_r(list, "\n", &save) : NULL;
+	     line; line = strtok_r(NULL, "\n", &save))
+		if (sscanf(line, "ID: %d", &id) != 1 &&
+		    sscanf(line, "ClockID: %d", &clock) == 1 &&
+		    is_of_maker(clock))
+			cap_report(c, maker_text, p->vpid, id);
+	free(list);
+}
+
 /* /proc/PID/timers: "ID: 0", "signal: 34/0000...", "notify: signal/pid.7",
    "ClockID: 1" for each. */
 static int read_timers(struct cr_capture *c, struct cap_proc *p,
@@ -127,6 +155,9 @@ static int read_timers(struct cr_capture *c, struct cap_proc *p,
 		} else if (sscanf(line, "ClockID: %d", &clock) == 1) {
 			timer->clockid = clock;
 			ret = read_timer(p, timer, err);
+			if (!ret && p->n_threads > 1 && is_of_maker(clock))
+				ret = cr_error_set(err, -ENOTSUP, maker_text,
+						   p->vpid, timer->id);
 		}
 	}
 	free(list);

@@ -161,6 +161,10 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (m->userfault)
 		return refuse(m, "watched by userfaultfd",
 			      "unregister it before the checkpoint", err);
+	if (begins(p, "/secretmem"))
+		return refuse(m, "secret (memfd_secret(2))",
+			      "have the program unmap it before the "
+			      "checkpoint", err);
 	if (begins(p, "/[aio]"))
 		return refuse(m, "an asynchronous I/O context (io_setup(2))",
 			      "have the program destroy it before the "

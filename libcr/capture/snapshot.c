@@ -192,6 +192,8 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 			ret = map_scratch(c, p, err);
 		if (!ret)
 			ret = cap_read_process(c, p, err);
+		if (!ret && cap_live(p) && p->mm_of == p)
+			ret = cap_read_mm_settings(c, p, err);
 		if (!ret && cap_live(p))
 			ret = cap_read_threads(c, p, err);
 		if (!ret && cap_live(p))

@@ -256,6 +256,8 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		if (!th)
 			return cr_error_set(err, -ENOMEM, "out of memory");
 		ret = read_thread(p, t, th, err);
+		if (!ret)
+			ret = cap_read_thread_settings(c, t, err);
 		if (ret) {
 			cr_error_prefix(err, "process %d", p->vpid);
 			return ret;

@@ -103,6 +103,8 @@ int cr_image_check(const struct cr_image *img, struct cr_error *err)
 	if (!rc)
 		rc = cr_check_processes(img, err);
 	if (!rc)
+		rc = cr_check_settings(img, err);
+	if (!rc)
 		rc = cr_check_runs(img, err);
 	return rc;
 }

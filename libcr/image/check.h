@@ -7,6 +7,8 @@
 
 int cr_check_processes(const struct cr_image *img, struct cr_error *err);
 int cr_check_mms(const struct cr_image *img, struct cr_error *err);
+#define CR_SETTING_DATA_MAX 512u
+int cr_check_settings(const struct cr_image *img, struct cr_error *err);
 int cr_check_runs(const struct cr_image *img, struct cr_error *err);
 
 #endif

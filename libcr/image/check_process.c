@@ -182,6 +182,38 @@ static struct id_place *collect_ids(const struct cr_image *img, bool threads,
 	return ids;
 }
 
+static bool has_thread(const struct cr_image *img, uint32_t tid)
+{
+	for (size_t i = 0; i < img->n_procs; i++)
+		for (size_t k = 0; k < img->procs[i].n_threads; k++)
+			if ((uint32_t)img->procs[i].threads[k].tid == tid)
+				return true;
+	return false;
+}
+
+int cr_check_settings(const struct cr_image *img, struct cr_error *err)
+{
+	for (size_t i = 0; i < img->n_settings; i++) {
+		const struct cr_setting *s = &img->settings[i];
+
+		if (!s->kind || s->kind > CR_SETTING_MEMORY_POLICY ||
+		    (s->kind > CR_SETTING_LOCK_FUTURE &&
+		     s->kind < CR_SETTING_TSC))
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu is of kind %u, which "
+					    "this program does not know",
+					    i, s->kind);
+		if (cr_setting_of_thread(s->kind) ? !has_thread(img, s->owner)
+						  : s->owner >= img->n_mms)
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu belongs to nobody", i);
+		if (s->data.len > CR_SETTING_DATA_MAX)
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu is too long", i);
+	}
+	return 0;
+}
+
 static int check_unique(const struct cr_image *img, struct cr_error *err)
 {
 	struct id_place *ids;

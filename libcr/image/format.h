@@ -31,9 +31,10 @@ struct cr_pack;
 struct cr_section_kind {
 	char name[CR_SECTION_NAME_SIZE + 1];
 	void (*pack)(struct cr_pack *p, struct cr_image *img);
+	bool later; /* added since: there are files without it */
 };
 
-#define CR_SECTION_KINDS 7
+#define CR_SECTION_KINDS 8
 /* All of version 1, in the order in which we write them. */
 extern const struct cr_section_kind cr_section_kinds[CR_SECTION_KINDS];
 

@@ -80,6 +80,9 @@ void cr_image_destroy(struct cr_image *img)
 	free(img->mapped);
 	free(img->files);
 	free(img->runs);
+	for (size_t i = 0; i < img->n_settings; i++)
+		free(img->settings[i].data.data);
+	free(img->settings);
 	free(img->hostname);
 	free(img->kernel);
 	free(img->creator);
@@ -139,6 +142,11 @@ struct cr_mm *cr_image_add_mm(struct cr_image *img)
 struct cr_shm *cr_image_add_shm(struct cr_image *img)
 {
 	return APPEND(img->shms, img->n_shms);
+}
+
+struct cr_setting *cr_image_add_setting(struct cr_image *img)
+{
+	return APPEND(img->settings, img->n_settings);
 }
 
 struct cr_file_id *cr_image_add_mapped(struct cr_image *img)

@@ -265,6 +265,31 @@ struct cr_run {
 
 enum cr_codec { CR_CODEC_NONE = 0, CR_CODEC_LZ4 = 1, CR_CODEC_ZSTD = 2 };
 
+/*
+ * What a program has agreed with the kernel that is not what a new program
+ * has: of an address space (owner: index in mms), or a thread (its tid).
+ */
+enum cr_setting_kind {
+	CR_SETTING_MEMBARRIER = 1, /* registered commands, as bits */
+	CR_SETTING_CORE_FILTER,	   /* /proc/PID/coredump_filter */
+	CR_SETTING_MDWE,	   /* PR_SET_MDWE */
+	CR_SETTING_MEMORY_MERGE,   /* PR_SET_MEMORY_MERGE */
+	CR_SETTING_LOCK_FUTURE,	   /* flags of mlockall() */
+	CR_SETTING_TSC = 16,	   /* PR_SET_TSC */
+	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
+	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */
+};
+/* Those of threads. */
+static inline bool cr_setting_of_thread(uint32_t kind)
+{
+	return kind >= CR_SETTING_TSC;
+}
+struct cr_setting {
+	uint32_t kind, owner;
+	uint64_t value;
+	struct cr_blob data;
+};
+
 struct cr_image {
 	/* where and when */
 	uint64_t created_ns; /* CLOCK_REALTIME */
@@ -287,6 +312,8 @@ struct cr_image {
 	size_t n_files;
 	struct cr_run *runs; /* by space, then address once committed */
 	size_t n_runs;
+	struct cr_setting *settings;
+	size_t n_settings;
 };
 
 /* An empty image; NULL if out of memory. */
@@ -302,6 +329,7 @@ void cr_image_destroy(struct cr_image *img);
 struct cr_process *cr_image_add_process(struct cr_image *img);
 struct cr_mm *cr_image_add_mm(struct cr_image *img);
 struct cr_shm *cr_image_add_shm(struct cr_image *img);
+struct cr_setting *cr_image_add_setting(struct cr_image *img);
 struct cr_file_id *cr_image_add_mapped(struct cr_image *img);
 struct cr_file *cr_image_add_file(struct cr_image *img);
 struct cr_run *cr_image_add_run(struct cr_image *img);

@@ -139,7 +139,7 @@ static int read_sections(struct cr_reader *r, const struct cr_frame *f,
 
 		while (k < f->n_sections && strcmp(f->sections[k].name, name))
 			k++;
-		if (k == f->n_sections)
+		if (k == f->n_sections && !cr_section_kinds[i].later)
 			return cr_error_set(err, -EINVAL,
 					    "section %s is missing", name);
 	}

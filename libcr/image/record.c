@@ -142,9 +142,26 @@ static void pack_runs(struct cr_pack *p, struct cr_image *img)
 	}
 }
 
+static void pack_settings(struct cr_pack *p, struct cr_image *img)
+{
+	CR_PACK_ARRAY(p, img->settings, img->n_settings, 24);
+	for (size_t i = 0; i < img->n_settings && !p->status; i++) {
+		struct cr_setting *s = &img->settings[i];
+
+		cr_pack_u32(p, &s->kind);
+		cr_pack_u32(p, &s->owner);
+		cr_pack_u64(p, &s->value);
+		cr_pack_blob(p, &s->data);
+	}
+}
+
 const struct cr_section_kind cr_section_kinds[CR_SECTION_KINDS] = {
-	{ "IMAGE", pack_image }, { "MAPPED", pack_mapped },
-	{ "SHM", pack_shm },	 { "FILES", pack_files },
-	{ "MM", pack_mms },	 { "PROCESS", pack_processes },
-	{ "RUNS", pack_runs },
+	{ "IMAGE", pack_image, false },
+	{ "MAPPED", pack_mapped, false },
+	{ "SHM", pack_shm, false },
+	{ "FILES", pack_files, false },
+	{ "MM", pack_mms, false },
+	{ "PROCESS", pack_processes, false },
+	{ "RUNS", pack_runs, false },
+	{ "SETTINGS", pack_settings, true },
 };

@@ -64,6 +64,16 @@ static int build_state(struct cr_restore_context *ctx, struct cr_error *err)
 	return 0;
 }
 
+static bool last_of_its_memory(struct cr_restore_context *ctx,
+			       struct cr_stub *s)
+{
+	/* they are finished from the last to the first */
+	for (struct cr_stub *o = ctx->stubs; o < s; o++)
+		if (o->p->kind == CR_PROC_NORMAL && o->p->mm == s->p->mm)
+			return false;
+	return true;
+}
+
 /* The rest that has to be done by remote calls. */
 static int last_calls(struct cr_restore_context *ctx, struct cr_stub *s,
 		      struct cr_error *err)
@@ -72,6 +82,9 @@ static int last_calls(struct cr_restore_context *ctx, struct cr_stub *s,
 
 	if (!ret)
 		ret = cr_timers_restore(ctx, s, err);
+	if (!ret && s->p->kind == CR_PROC_NORMAL)
+		ret = cr_settings_restore(ctx, s, last_of_its_memory(ctx, s),
+					  err);
 	if (!ret)
 		ret = cr_limits_restore(ctx, s, err);
 	for (size_t i = 0; !ret && i < s->n_tasks; i++) {
@@ -87,16 +100,6 @@ static int last_calls(struct cr_restore_context *ctx, struct cr_stub *s,
 				err);
 	}
 	return ret;
-}
-
-static bool last_of_its_memory(struct cr_restore_context *ctx,
-			       struct cr_stub *s)
-{
-	/* they are finished from the last to the first */
-	for (struct cr_stub *o = ctx->stubs; o < s; o++)
-		if (o->p->kind == CR_PROC_NORMAL && o->p->mm == s->p->mm)
-			return false;
-	return true;
 }
 
 /* Unmaps the bench: from here on the memory is the program's alone. */

@@ -100,6 +100,10 @@ int cr_verify_identity(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_verify_pids(struct cr_restore_context *ctx, struct cr_error *err);
 bool cr_may_choose_pids(void);
 
+/* omit.c: no part of checkpoints; again in every process that is not a stub */
+int cr_omit_create(const struct cr_restore_options *opt, struct cr_error *err);
+void cr_omit_here(void);
+
 /* namespace.c: in the new first process of the namespaces */
 int cr_namespace_enter(uid_t uid, gid_t gid, bool user, struct cr_error *err);
 
@@ -119,6 +123,9 @@ int64_t cr_stub_call(struct cr_task *t, const char *what, long nr,
 int cr_stub_try(struct cr_task *t, int64_t *ret, long nr,
 		const uint64_t args[6], struct cr_error *err);
 /* Copies bytes into the stub's bench at data + offset; its address or 0. */
+/* settings.c */
+int cr_settings_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+			bool of_memory, struct cr_error *err);
 uint64_t cr_stub_put(struct cr_restore_context *ctx, struct cr_task *t,
 		     size_t offset, const void *data, size_t len,
 		     struct cr_error *err);

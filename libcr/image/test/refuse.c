@@ -13,6 +13,7 @@
 
 #include "forge.h"
 #include "image/reader.h"
+#include "libcr.h"
 #include "sample.h"
 
 static void assert_refused(int fd, int code, const char *text)
@@ -83,13 +84,14 @@ static void headers(void **state)
 	static const struct {
 		size_t at;
 		uint8_t value;
+		int code;
 		const char *text;
 	} cases[] = {
-		{ 8, 2, "format version 2" },
-		{ 12, 183, "another architecture" },
-		{ 17, 0x40, "pages of 16384 bytes" },
-		{ 20, 1, "header flags 0x1 are unknown" },
-		{ 63, 1, "reserved" },
+		{ 8, 2, -CR_EVERSION, "format version 2" },
+		{ 12, 183, -CR_EBADARCH, "another architecture" },
+		{ 17, 0x40, -EINVAL, "pages of 16384 bytes" },
+		{ 20, 1, -EINVAL, "header flags 0x1 are unknown" },
+		{ 63, 1, -EINVAL, "reserved" },
 	};
 	int fd = forge_sample(CR_CODEC_NONE);
 	struct forge f;
@@ -101,7 +103,7 @@ static void headers(void **state)
 
 		f.pages[cases[i].at] = cases[i].value;
 		forge_store(&f, fd, &len);
-		assert_refused(fd, -EINVAL, cases[i].text);
+		assert_refused(fd, cases[i].code, cases[i].text);
 		f.pages[cases[i].at] = old;
 	}
 	forge_store(&f, fd, &len);
@@ -158,6 +160,11 @@ static void missing_sections(void **state)
 		assert_accepted(fd);
 		f.n_sections--;
 		forge_store(&f, fd, &len);
+		if (!strncmp(first.name, "SETTINGS", 8)) {
+			assert_accepted(fd);
+			f.n_sections++;
+			continue;
+		}
 		snprintf(text, sizeof(text), "section %.8s is missing",
 			 first.name);
 		assert_refused(fd, -EINVAL, text);
@@ -211,8 +218,8 @@ static void frames(void **state)
 		{ 0, 0, "no trailer" },
 		{ 8, 1, "the trailer says" },
 		{ 23, 1, "outside the file" },
-		{ 24, 6, "belong to no section" },
-		{ 24, 8, "reaches into the trailer" },
+		{ 24, 7, "belong to no section" },
+		{ 24, 9, "reaches into the trailer" },
 		{ 27, 1, "sections, at most 1024" },
 		{ 30, 1, "reserved bytes" },
 		{ 50, 1, "the trailer's digest" },

@@ -284,7 +284,7 @@ static void least_sizes(void **state)
 	struct cr_image *img = cr_image_create();
 	size_t last = 0;
 
-	static const size_t least[] = { 70, 8, 126, 117, 2528, 56 };
+	static const size_t least[] = { 70, 8, 126, 117, 2528, 56, 24 };
 
 	cr_image_add_mapped(img);
 	cr_image_add_shm(img);
@@ -292,6 +292,7 @@ static void least_sizes(void **state)
 	cr_image_add_mm(img);
 	cr_image_add_process(img);
 	cr_image_add_run(img);
+	cr_image_add_setting(img);
 	for (size_t i = 1; i < CR_SECTION_KINDS; i++) {
 		struct cr_pack p = { .name = cr_section_kinds[i].name };
 

@@ -191,6 +191,13 @@ struct cr_image *sample_image(void)
 	p->pid = 104;
 	p->ppid = 101;
 	p->exit_status = 7 << 8;
+	*cr_image_add_setting(img) =
+		(struct cr_setting){ .kind = CR_SETTING_MEMBARRIER,
+				     .value = 0x28 };
+	cr_image_add_setting(img)->kind = CR_SETTING_MEMORY_POLICY;
+	img->settings[1].owner = (uint32_t)img->procs[0].threads[0].tid;
+	img->settings[1].value = 2;
+	set_blob(&img->settings[1].data, 128, 5);
 	return img;
 }
 

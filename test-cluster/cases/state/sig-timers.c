@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sig-timers.c - interval timers and POSIX timers */
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -176,6 +177,63 @@ STATE(timer_cpu)
 	timer_t t;
 
 	CHECK(!timer_create(CLOCK_PROCESS_CPUTIME_ID, NULL, &t));
+	CHECK(!timer_settime(t, 0, &v, NULL));
+	checkpoint();
+	CHECK(!timer_gettime(t, &v));
+	CHECK(v.it_value.tv_sec > 400 && v.it_value.tv_sec <= 500);
+}
+
+static void *cpu_timer_thread(void *arg)
+{
+	timer_t *t = arg;
+	struct itimerspec v = { { 0, 0 }, { 500, 0 } };
+
+	CHECK(!timer_create(CLOCK_THREAD_CPUTIME_ID, NULL, t));
+	CHECK(!timer_settime(*t, 0, &v, NULL));
+	pause();
+	return NULL;
+}
+
+/* Which thread's time it counts the kernel does not tell. */
+REFUSED(timer_thread_cpu, "of a thread's processor time")
+{
+	static volatile timer_t t;
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, cpu_timer_thread, (void *)&t));
+	usleep(10000);
+	checkpoint();
+}
+
+static void *clock_thread(void *arg)
+{
+	pause();
+	return NULL;
+}
+
+/* The clock is named by the thread. */
+STATE(timer_thread_clock)
+{
+	struct itimerspec v = { { 0, 0 }, { 500, 0 } };
+	pthread_t thread;
+	clockid_t clock;
+	timer_t t;
+
+	CHECK(!pthread_create(&thread, NULL, clock_thread, NULL));
+	CHECK(!pthread_getcpuclockid(thread, &clock));
+	CHECK(!timer_create(clock, NULL, &t));
+	CHECK(!timer_settime(t, 0, &v, NULL));
+	checkpoint();
+	CHECK(!timer_gettime(t, &v));
+	CHECK(v.it_value.tv_sec > 400 && v.it_value.tv_sec <= 500);
+}
+
+STATE(timer_own_cpu)
+{
+	struct itimerspec v = { { 0, 0 }, { 500, 0 } };
+	timer_t t;
+
+	CHECK(!timer_create(CLOCK_THREAD_CPUTIME_ID, NULL, &t));
 	CHECK(!timer_settime(t, 0, &v, NULL));
 	checkpoint();
 	CHECK(!timer_gettime(t, &v));

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* settings.c - what a program has agreed with the kernel for itself */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "capture/internal.h"
+#include "capture/smaps.h"
+
+#ifndef PR_GET_MDWE
+#define PR_GET_MDWE 66
+#endif
+#ifndef PR_GET_MEMORY_MERGE
+#define PR_GET_MEMORY_MERGE 68
+#endif
+#define GET_REGISTRATIONS (1 << 9) /* membarrier(2), since Linux 6.3 */
+#define CORE_FILTER_DEFAULT 0x33
+#define POLICY_BITS 1024 /* more nodes than any kernel has */
+
+static int add(struct cr_capture *c, uint32_t kind, uint32_t owner,
+	       uint64_t value, struct cr_error *err)
+{
+	struct cr_setting *s = cr_image_add_setting(c->img);
+
+	if (!s)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	s->kind = kind;
+	s->owner = owner;
+	s->value = value;
+	return 0;
+}
+
+/*
+ * The registrations as the commands that make them.  An older kernel tells
+ * only by the use: EPERM without one.
+ */
+static int read_membarrier(struct cr_task *t, uint64_t *bits,
+			   struct cr_error *err)
+{
+	static const struct {
+		int command, registration;
+	} pairs[] = {
+		{ MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+		  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED },
+		{ MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+		  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE },
+		{ MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+		  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ },
+	};
+	int64_t r;
+	size_t i;
+	int ret;
+
+	ret = cr_remote_syscall(t, &r, SYS_membarrier, GET_REGISTRATIONS, 0, 0,
+				0, 0, 0, err);
+	*bits = r > 0 ? (uint64_t)r : 0;
+	if (ret || r != -EINVAL)
+		return ret;
+	/* to be told of global ones costs a program nothing */
+	*bits = MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
+	for (i = 0; i < sizeof(pairs) / sizeof(*pairs) && !ret; i++) {
+		ret = cr_remote_syscall(t, &r, SYS_membarrier,
+					(uint64_t)pairs[i].command, 0, 0, 0, 0,
+					0, err);
+		if (!ret && r == 0)
+			*bits |= (uint64_t)pairs[i].registration;
+	}
+	return ret;
+}
+
+/* Is the page there, though nobody has touched it? */
+static bool is_present(pid_t pid, uint64_t at)
+{
+	uint64_t entry = 0;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &entry, sizeof(entry), (off_t)(at / 4096 * 8)) !=
+	    sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry >> 63;
+}
+
+/*
+ * Whether memory to come is locked shows in memory that has just come: ours,
+ * whose last page no call of ours has used.  "VmLck" is not 0 then.
+ */
+static uint64_t locks_future(const struct cap_proc *p)
+{
+	char *status = cr_procfs_read(p->pid, NULL, "status");
+	const char *text = status ? cr_procfs_field(status, "VmLck") : NULL;
+	bool locked = text && strtoull(text, NULL, 10);
+	uint64_t flags = 0;
+	struct cap_map *m;
+	char *smaps;
+
+	free(status);
+	if (!locked)
+		return 0;
+	smaps = cr_procfs_read(p->pid, NULL, "smaps");
+	m = malloc(sizeof(*m));
+	text = smaps;
+	while (smaps && m && !flags && cap_map_next(&text, m))
+		if (p->scratch >= m->start && p->scratch < m->end &&
+		    m->vm_flags & CR_VM_LOCKED)
+			flags = MCL_FUTURE;
+	if (flags &&
+	    !is_present(p->pid, p->scratch + CAP_SCRATCH_SIZE - 4096))
+		flags |= MCL_ONFAULT;
+	free(m);
+	free(smaps);
+	return flags;
+}
+
+/* Of an address space; p->mm_of == p. */
+int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
+			 struct cr_error *err)
+{
+	struct cr_task *t = &p->threads[0]->task;
+	struct cr_remote_call call[2] = {
+		{ .nr = SYS_prctl, .arg = { PR_GET_MDWE } },
+		{ .nr = SYS_prctl, .arg = { PR_GET_MEMORY_MERGE } },
+	};
+	uint32_t mm = cap_model(c, p)->mm;
+	char *text = cr_procfs_read(p->pid, NULL, "coredump_filter");
+	uint64_t filter = text ? strtoull(text, NULL, 16) : CORE_FILTER_DEFAULT;
+	uint64_t barriers = 0, lock;
+	int ret;
+
+	free(text);
+	ret = read_membarrier(t, &barriers, err);
+	if (!ret && barriers)
+		ret = add(c, CR_SETTING_MEMBARRIER, mm, barriers, err);
+	if (!ret && filter != CORE_FILTER_DEFAULT)
+		ret = add(c, CR_SETTING_CORE_FILTER, mm, filter, err);
+	if (!ret)
+		ret = cr_remote_batch(t, call, 2, err);
+	if (!ret && call[0].ret > 0)
+		ret = add(c, CR_SETTING_MDWE, mm, (uint64_t)call[0].ret, err);
+	if (!ret && call[1].ret > 0)
+		ret = add(c, CR_SETTING_MEMORY_MERGE, mm, 1, err);
+	lock = ret ? 0 : locks_future(p);
+	if (lock)
+		ret = add(c, CR_SETTING_LOCK_FUTURE, mm, lock, err);
+	return ret;
+}
+
+/* Of a thread that is saved; after its scratch memory is there. */
+int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
+			     struct cr_error *err)
+{
+	struct {
+		uint8_t nodes[POLICY_BITS / 8];
+		int32_t mode, tsc;
+	} out;
+	struct cr_task *k = &t->task;
+	const uint64_t at = k->scratch;
+	struct cr_remote_call call[3] = {
+		{ SYS_get_mempolicy,
+		  { at + offsetof(typeof(out), mode), at, POLICY_BITS + 1 },
+		  0 },
+		{ SYS_prctl, { PR_GET_TSC, at + offsetof(typeof(out), tsc) },
+		  0 },
+		{ SYS_prctl, { PR_MCE_KILL_GET }, 0 },
+	};
+	uint32_t tid = (uint32_t)t->vtid;
+	int ret;
+
+	ret = cr_remote_batch(k, call, 3, err);
+	if (!ret)
+		ret = cr_remote_read(k->tgid, at, &out, sizeof(out), err);
+	if (!ret && !call[0].ret && out.mode)
+		ret = add(c, CR_SETTING_MEMORY_POLICY, tid,
+			  (uint32_t)out.mode, err);
+	if (!ret && !call[0].ret && out.mode &&
+	    cr_blob_set(&c->img->settings[c->img->n_settings - 1].data,
+			out.nodes, sizeof(out.nodes)))
+		ret = cr_error_set(err, -ENOMEM, "out of memory");
+	if (!ret && !call[1].ret && out.tsc != PR_TSC_ENABLE)
+		ret = add(c, CR_SETTING_TSC, tid, (uint32_t)out.tsc, err);
+	if (!ret && call[2].ret >= 0 && call[2].ret != PR_MCE_KILL_DEFAULT)
+		ret = add(c, CR_SETTING_MCE_KILL, tid, (uint64_t)call[2].ret,
+			  err);
+	return ret;
+}
