@@ -167,30 +167,3 @@ CR_MPI_ALIAS(Neighbor_alltoallw,
 
 ALLTOALLW(MPI_, Ialltoallw, int, false);
 ALLTOALLW(MPI_, Ineighbor_alltoallw, MPI_Aint, true);
-
-int MPI_Comm_spawn_multiple(int count, char *commands[], char **argvs[],
-			    const int maxprocs[], const MPI_Info infos[],
-			    int root, MPI_Comm comm, MPI_Comm *intercomm,
-			    int errcodes[])
-{
-	MPI_Info *li = cr_mpi_alloc(count, sizeof(*li));
-	MPI_Comm lc, made = NULL;
-	int r;
-
-	cr_mpi_refuse("MPI_Comm_spawn_multiple");
-	CR_MPI_CALL(CR_MPI_CLASS_LOCAL, lc = cr_mpi_lower_comm(comm);
-		    for (int i = 0; infos && i < count; i++)
-			    li[i] = cr_mpi_lower_info(infos[i]);
-		    , r,
-		    cr_mpi_low.Comm_spawn_multiple(count, commands, argvs,
-						   maxprocs, li, root, lc,
-						   &made, errcodes),
-		    if (r == MPI_SUCCESS)
-			    *intercomm = cr_mpi_upper_comm(made););
-	free(li);
-	return r;
-}
-CR_MPI_ALIAS(Comm_spawn_multiple,
-	     (int count, char *commands[], char **argvs[],
-	      const int maxprocs[], const MPI_Info infos[], int root,
-	      MPI_Comm comm, MPI_Comm *intercomm, int errcodes[]));

@@ -92,6 +92,7 @@ int cr_mpi_errhandler_apply(struct cr_mpi_comm *c)
 int cr_mpi_errhandler_rebuild(struct cr_error *err)
 {
 	lower_thunk = NULL;
+	cr_mpi_opened_rebuild();
 	return 0;
 }
 
@@ -141,11 +142,10 @@ int PMPI_Errhandler_create(MPI_Comm_errhandler_function *function,
 			   MPI_Errhandler *errhandler)
 	__attribute__((alias("MPI_Comm_create_errhandler")));
 
-/* Windows and files are not checkpointed; their handlers go straight in. */
+/* Those of windows and files: opened.c. */
 int MPI_Win_create_errhandler(MPI_Win_errhandler_function *function,
 			      MPI_Errhandler *errhandler)
 {
-	cr_mpi_refuse("MPI_Win_create_errhandler");
 	*errhandler = cr_mpi_errhandler_new(CR_MPI_WIN, function, false);
 	return MPI_SUCCESS;
 }
@@ -155,14 +155,13 @@ CR_MPI_ALIAS(Win_create_errhandler, (MPI_Win_errhandler_function * function,
 int MPI_File_create_errhandler(MPI_File_errhandler_function *function,
 			       MPI_Errhandler *errhandler)
 {
-	cr_mpi_refuse("MPI_File_create_errhandler");
 	*errhandler = cr_mpi_errhandler_new(CR_MPI_FILE, function, false);
 	return MPI_SUCCESS;
 }
 CR_MPI_ALIAS(File_create_errhandler, (MPI_File_errhandler_function * function,
 				      MPI_Errhandler *errhandler));
 
-static void release(struct cr_mpi_errhandler *e)
+void cr_mpi_errhandler_release(struct cr_mpi_errhandler *e)
 {
 	if (!e->o.head.predefined && cr_mpi_unref(&e->o))
 		cr_mpi_object_destroy(&e->o);
@@ -170,7 +169,7 @@ static void release(struct cr_mpi_errhandler *e)
 
 int MPI_Errhandler_free(MPI_Errhandler *errhandler)
 {
-	release(errhandler_of(*errhandler));
+	cr_mpi_errhandler_release(errhandler_of(*errhandler));
 	*errhandler = CR_PRE(ompi_mpi_errhandler_null);
 	return MPI_SUCCESS;
 }
@@ -188,7 +187,7 @@ int MPI_Comm_set_errhandler(MPI_Comm comm, MPI_Errhandler errhandler)
 	c->o.errhandler = e;
 	r = cr_mpi_errhandler_apply(c);
 	if (old)
-		release(old);
+		cr_mpi_errhandler_release(old);
 	cr_mpi_leave();
 	return r;
 }

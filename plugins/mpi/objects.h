@@ -75,6 +75,7 @@ void cr_mpi_type_ref(MPI_Datatype type);
 void cr_mpi_type_unref(MPI_Datatype type);
 int cr_mpi_op_rebuild(struct cr_error *err);
 MPI_Errhandler cr_mpi_errhandler_new(int kind, void *function, bool fortran);
+void cr_mpi_errhandler_release(struct cr_mpi_errhandler *e);
 void cr_mpi_errhandler_init(void);
 int cr_mpi_errhandler_rebuild(struct cr_error *err);
 void cr_mpi_errhandler_inherit(struct cr_mpi_comm *to, struct cr_mpi_comm *from);

@@ -15,10 +15,14 @@
 struct opened {
 	void *lower;
 	const char *function;
+	struct cr_mpi_errhandler *errhandler; /* the program's own, or NULL */
 	struct opened *next;
 };
 
 static struct opened *all;
+
+/* In the lower half: error handlers that call our thunks. */
+static MPI_Errhandler win_thunk, file_thunk;
 
 static void reason_of(char *reason, size_t size, const char *function)
 {
@@ -70,10 +74,153 @@ static void closed(void *lower)
 	if (o)
 		*p = o->next;
 	pthread_mutex_unlock(&cr_mpi_lock);
-	if (o)
+	if (o) {
 		over(o->function);
+		if (o->errhandler)
+			cr_mpi_errhandler_release(o->errhandler);
+	}
 	free(o);
 }
+
+/* ---- error handlers of the program ---- */
+
+static struct cr_mpi_errhandler *errhandler_of(void *lower)
+{
+	struct cr_mpi_errhandler *e = NULL;
+	struct opened *o;
+
+	pthread_mutex_lock(&cr_mpi_lock);
+	for (o = all; o; o = o->next)
+		if (o->lower == lower)
+			e = o->errhandler;
+	pthread_mutex_unlock(&cr_mpi_lock);
+	return e;
+}
+
+static void call_win(MPI_Win *win, int *code, ...)
+{
+	unsigned long lower = cr_lower_callback_begin();
+	struct cr_mpi_errhandler *e;
+	MPI_Fint handle, fcode;
+
+	if (!lower)
+		return;
+	cr_mpi_nest();
+	e = errhandler_of(*win);
+	if (e && e->fortran) {
+		handle = PMPI_Win_c2f(*win);
+		fcode = *code;
+		e->function.fortran(&handle, &fcode);
+	} else if (e) {
+		e->function.win(win, code);
+	}
+	cr_mpi_unnest();
+	cr_lower_callback_end(lower);
+}
+
+static void call_file(MPI_File *file, int *code, ...)
+{
+	unsigned long lower = cr_lower_callback_begin();
+	struct cr_mpi_errhandler *e;
+	MPI_Fint handle, fcode;
+
+	if (!lower)
+		return;
+	cr_mpi_nest();
+	e = errhandler_of(*file);
+	if (e && e->fortran) {
+		handle = PMPI_File_c2f(*file);
+		fcode = *code;
+		e->function.fortran(&handle, &fcode);
+	} else if (e) {
+		e->function.file(file, code);
+	}
+	cr_mpi_unnest();
+	cr_lower_callback_end(lower);
+}
+
+/* Remembers e for what is open; returns what the lower half is to be told. */
+static MPI_Errhandler note_errhandler(void *lower, MPI_Errhandler handle,
+				      MPI_Errhandler thunk)
+{
+	struct cr_mpi_errhandler *e = CR_MPI_OBJECT(cr_mpi_errhandler, handle);
+	struct cr_mpi_errhandler *old = NULL;
+	bool own = !e->o.head.predefined;
+	struct opened *o;
+
+	pthread_mutex_lock(&cr_mpi_lock);
+	for (o = all; o; o = o->next) {
+		if (o->lower != lower)
+			continue;
+		old = o->errhandler;
+		o->errhandler = own ? e : NULL;
+		if (own)
+			cr_mpi_ref(&e->o);
+	}
+	pthread_mutex_unlock(&cr_mpi_lock);
+	if (old)
+		cr_mpi_errhandler_release(old);
+	return own ? thunk : cr_mpi_lower_errhandler(handle);
+}
+
+void cr_mpi_opened_rebuild(void)
+{
+	win_thunk = file_thunk = NULL;
+}
+
+int MPI_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
+{
+	MPI_Errhandler le;
+	MPI_Win lw;
+	int r;
+
+	CR_MPI_LOCAL(lw = cr_mpi_lower_win(win);
+		     if (!win_thunk)
+			     CR_LOWER(cr_mpi_low.Win_create_errhandler(
+				     call_win, &win_thunk));
+		     le = note_errhandler(lw, errhandler, win_thunk);, r,
+		     cr_mpi_low.Win_set_errhandler(lw, le));
+	return r;
+}
+CR_MPI_ALIAS(Win_set_errhandler, (MPI_Win win, MPI_Errhandler errhandler));
+
+int MPI_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
+{
+	struct cr_mpi_errhandler *e;
+	MPI_Errhandler le;
+	MPI_Win lw;
+	int r;
+
+	CR_MPI_LOCAL(lw = cr_mpi_lower_win(win);, r,
+		     cr_mpi_low.Win_get_errhandler(lw, &le));
+	e = errhandler_of(lw);
+	if (r == MPI_SUCCESS && e)
+		cr_mpi_ref(&e->o); /* the program frees what it is given */
+	if (r == MPI_SUCCESS)
+		*errhandler = e ? e->o.handle : cr_mpi_upper_errhandler(le);
+	return r;
+}
+CR_MPI_ALIAS(Win_get_errhandler, (MPI_Win win, MPI_Errhandler *errhandler));
+
+int MPI_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)
+{
+	struct cr_mpi_errhandler *e;
+	MPI_Errhandler le;
+	MPI_File lf;
+	int r;
+
+	CR_MPI_LOCAL(lf = cr_mpi_lower_file(file);, r,
+		     cr_mpi_low.File_get_errhandler(lf, &le));
+	e = errhandler_of(lf);
+	if (r == MPI_SUCCESS && e)
+		cr_mpi_ref(&e->o);
+	if (r == MPI_SUCCESS)
+		*errhandler = e ? e->o.handle : cr_mpi_upper_errhandler(le);
+	return r;
+}
+CR_MPI_ALIAS(File_get_errhandler, (MPI_File file, MPI_Errhandler *errhandler));
+
+/* ---- the end of them ---- */
 
 int MPI_Win_free(MPI_Win *win)
 {
@@ -112,7 +259,10 @@ int MPI_File_set_errhandler(MPI_File file, MPI_Errhandler errhandler)
 	if (file == CR_PRE(ompi_mpi_file_null))
 		cr_mpi_refuse("MPI_File_set_errhandler of MPI_FILE_NULL");
 	CR_MPI_LOCAL(lf = cr_mpi_lower_file(file);
-		     le = cr_mpi_lower_errhandler(errhandler);, r,
+		     if (!file_thunk)
+			     CR_LOWER(cr_mpi_low.File_create_errhandler(
+				     call_file, &file_thunk));
+		     le = note_errhandler(lf, errhandler, file_thunk);, r,
 		     cr_mpi_low.File_set_errhandler(lf, le));
 	return r;
 }

@@ -209,6 +209,7 @@ void cr_mpi_refuse(const char *function);
 /* opened.c: not checkpointable until it is closed; lower: NULL if it failed */
 void cr_mpi_opening(const char *function);
 void cr_mpi_opened(const char *function, void *lower);
+void cr_mpi_opened_rebuild(void);
 int cr_mpi_boot(char *const env[], struct cr_error *err);
 int cr_mpi_bring_up(char *const env[], struct cr_error *err);
 

@@ -7,7 +7,8 @@
 enter_pidns
 tmpdir
 
-mpicc_prog mix "$CR_SRC/plugins/mpi/test/mix.c"
+mpicc_prog mix "$CR_SRC/plugins/mpi/test/mix.c" \
+	"$CR_SRC/plugins/mpi/test/mix_more.c"
 seed=${SEED:-$RANDOM}
 note "seed $seed"
 for ranks in 2 3; do

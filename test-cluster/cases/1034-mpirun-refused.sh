@@ -30,7 +30,12 @@ mpi_checkpoint two
 touch again
 mpi_reports 5 '^step'
 refused MPI_File_open
-mpi_kill
+touch spawn # which a restarted program cannot
+wait_for "grep -qx 'not spawned' out" 60
+grep -q 'MPI_Comm_spawn: a restarted program cannot start others' out
+mpi_checkpoint three
+mpi_stop
+grep -qx ends out
 
 touch close again spawn
 mpi_start 2 "$T/opened" "$T"

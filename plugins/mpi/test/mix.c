@@ -20,15 +20,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_WORDS (1 << 16)
+#include "mix.h"
 
-static int rank, size;
-static uint64_t shared, own, sum; /* random states, checksum */
-static uint64_t *a, *b;
-static MPI_Comm world2;
-static long step;
+int rank, size;
+uint64_t shared, own, sum;
+uint64_t *a, *b;
+MPI_Comm world2;
+long step;
 
-static uint64_t draw(uint64_t *s)
+uint64_t draw(uint64_t *s)
 {
 	*s ^= *s << 13;
 	*s ^= *s >> 7;
@@ -36,26 +36,26 @@ static uint64_t draw(uint64_t *s)
 	return *s;
 }
 
-static void add(const uint64_t *v, int n)
+void add(const uint64_t *v, int n)
 {
 	for (int i = 0; i < n; i++)
 		sum = (sum ^ v[i]) * 0x100000001b3ull + 1;
 }
 
-static void fill(uint64_t *v, int n)
+void fill(uint64_t *v, int n)
 {
 	for (int i = 0; i < n; i++)
 		v[i] = sum + i + rank;
 }
 
-static int words(void)
+int words(void)
 {
 	int bits = draw(&shared) % 17;
 
 	return 1 + draw(&shared) % (1u << bits);
 }
 
-static void pause_some(void)
+void pause_some(void)
 {
 	uint64_t r = draw(&own);
 
@@ -64,6 +64,14 @@ static void pause_some(void)
 	else if (r % 8 == 1)
 		for (volatile int i = 0; i < 20000; i++)
 			;
+}
+
+void must(int true_, const char *what)
+{
+	if (true_)
+		return;
+	fprintf(stderr, "rank %d, step %ld: %s\n", rank, step, what);
+	MPI_Abort(MPI_COMM_WORLD, 5);
 }
 
 /* h: halo, nonblocking */
@@ -379,9 +387,12 @@ int main(int argc, char **argv)
 		{ 'h', halo },	   { 'r', ring },     { 'c', collective },
 		{ 'w', wildcard }, { 'u', unexpected }, { 'k', communicators },
 		{ 'd', datatype }, { 'p', persist },  { 'o', operation },
-		{ 't', testing },
+		{ 't', testing },  { 's', modes },	{ 'i', in_place },
+		{ 'x', cancelled }, { 'y', layouts },	{ 'a', attributes },
+		{ 'q', restarted_requests }, { 'n', order },
+		{ 'l', noncommutative },
 	};
-	const char *only = argc > 3 ? argv[3] : "hrcwukdpot";
+	const char *only = argc > 3 ? argv[3] : "hrcwukdpotsixyaqnl";
 	uint64_t total;
 	const char *stop = argc > 1 ? argv[1] : "100";
 	long steps = atol(stop) ? atol(stop) : LONG_MAX;

@@ -6,7 +6,7 @@
  *
  * Goes on until a file DIR/stop exists.  When DIR/close appears, closes what
  * it has opened at the start; when DIR/again appears, opens it again; when
- * DIR/spawn appears, closes it and spawns a child.
+ * DIR/spawn appears, closes it and spawns a child, if that is possible.
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -57,6 +57,54 @@ static void say(const char *text)
 	}
 }
 
+static MPI_Win bad_win;
+static MPI_File bad_file;
+static int errors;
+
+static void win_error(MPI_Win *win, int *code, ...)
+{
+	int class;
+
+	MPI_Error_class(*code, &class);
+	errors += *win == bad_win && class == MPI_ERR_RANK;
+}
+
+static void file_error(MPI_File *file, int *code, ...)
+{
+	int class;
+
+	MPI_Error_class(*code, &class);
+	errors += 10 * (*file == bad_file && class == MPI_ERR_ARG);
+}
+
+/* Error handlers of our own. */
+static void mistakes(MPI_Win win, MPI_File file)
+{
+	MPI_Errhandler on_win, on_file, got, was;
+	int value = 0;
+
+	MPI_Win_create_errhandler(win_error, &on_win);
+	MPI_File_create_errhandler(file_error, &on_file);
+	MPI_Win_get_errhandler(win, &was);
+	if (was != MPI_ERRORS_ARE_FATAL)
+		MPI_Abort(MPI_COMM_WORLD, 8);
+	MPI_Win_set_errhandler(win, on_win);
+	MPI_File_set_errhandler(file, on_file);
+	MPI_Win_get_errhandler(win, &got);
+	if (got != on_win)
+		MPI_Abort(MPI_COMM_WORLD, 9);
+	MPI_Errhandler_free(&got);
+	MPI_Errhandler_free(&on_win);
+	MPI_Errhandler_free(&on_file);
+	bad_win = win;
+	bad_file = file;
+	errors = 0;
+	MPI_Put(&value, 1, MPI_INT, size, 0, 1, MPI_INT, win);
+	MPI_File_call_errhandler(file, MPI_ERR_ARG);
+	if (errors != 11)
+		MPI_Abort(MPI_COMM_WORLD, 10);
+}
+
 /* A file and two windows, used and closed. */
 static void opened(const char *until)
 {
@@ -82,6 +130,7 @@ static void opened(const char *until)
 		MPI_Abort(MPI_COMM_WORLD, 5);
 	MPI_File_write_at_all(file, rank * sizeof(int), &value, 1, MPI_INT,
 			      MPI_STATUS_IGNORE);
+	mistakes(win, file);
 	work_until(until);
 	MPI_File_read_at_all(file, (rank + 1) % size * sizeof(int), &got, 1,
 			     MPI_INT, MPI_STATUS_IGNORE);
@@ -97,7 +146,7 @@ static void opened(const char *until)
 int main(int argc, char **argv)
 {
 	MPI_Comm parent, child;
-	int value = 42;
+	int value = 42, error = 0;
 
 	MPI_Init(&argc, &argv);
 	dir = argv[1];
@@ -116,8 +165,18 @@ int main(int argc, char **argv)
 	opened("spawn");
 	say("closed again");
 	value = 0;
-	MPI_Comm_spawn(argv[0], argv + 1, 1, MPI_INFO_NULL, 0, MPI_COMM_WORLD,
-		       &child, MPI_ERRCODES_IGNORE);
+	MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+	if (MPI_Comm_spawn(argv[0], argv + 1, 1, MPI_INFO_NULL, 0,
+			   MPI_COMM_WORLD, &child, &error) != MPI_SUCCESS) {
+		if (child != MPI_COMM_NULL ||
+		    (rank == 0 && error != MPI_ERR_SPAWN))
+			MPI_Abort(MPI_COMM_WORLD, 11);
+		say("not spawned");
+		work_until("stop");
+		say("ends");
+		MPI_Finalize();
+		return 0;
+	}
 	if (rank == 0)
 		MPI_Recv(&value, 1, MPI_INT, 0, 0, child, MPI_STATUS_IGNORE);
 	MPI_Comm_disconnect(&child);
