@@ -139,6 +139,18 @@ static bool namespaces(char *detail, size_t size)
 	return say(true, detail, size, "user, pid and mount namespaces");
 }
 
+/* May the module read what a program with libcr is asked by? */
+static bool module_reads(void)
+{
+	struct cr_engine e;
+	bool may;
+
+	cr_engine_open(&e, CR_ENGINE_AUTO, NULL);
+	may = cr_engine_has_pages(&e) && !(e.policy & CR_POLICY_STRICT);
+	cr_engine_close(&e);
+	return may;
+}
+
 static bool tracing(char *detail, size_t size)
 {
 	FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
@@ -155,8 +167,8 @@ static bool tracing(char *detail, size_t size)
 	case 0:
 		return say(true, detail, size, "processes of the same user");
 	case 1:
-		return say(false, detail, size,
-			   "descendants only (Yama: 1)");
+		return say(false, detail, size, "descendants%s only (Yama: 1)",
+			   module_reads() ? ", and programs with libcr," : "");
 	default:
 		return say(false, detail, size, "refused (Yama: %d)", scope);
 	}
@@ -200,7 +212,8 @@ static bool timers(char *detail, size_t size)
 
 static const struct row rows[] = {
 	{ "kernel", kernel, "" },
-	{ "module", module, "no exact process ids for ordinary users" },
+	{ "module", module,
+	  "no exact process ids for ordinary users, slower checkpoints" },
 	{ "exact pids", exact_pids,
 	  "restarts are in namespaces made for them, if those may be made" },
 	{ "namespaces", namespaces, "restarts need exact process ids" },
