@@ -16,7 +16,7 @@ program() { running crthreadtest | head -n 1; }
 
 for run in $(seq "${CR_TEST_RUNS:-10}"); do
 	rm -f out image* err
-	as_user sh -c 'setsid ../crthreadtest 200 >out 2>&1 </dev/null & echo $!' \
+	as_user sh -c 'setsid ../crthreadtest '$((200 * ${CR_TEST_PATIENCE:-1}))' >out 2>&1 </dev/null & echo $!' \
 		>id
 	id=$(cat id)
 	wait_for 'grep -q iteration out' 10

@@ -16,8 +16,8 @@ cc_prog crthreadtest "$CR_SRC/examples/crthreadtest.c"
 cat >as-user <<'END'
 #!/bin/bash
 set -eu
-runs=$1 dir=$(mktemp -d /tmp/restart.XXXXXX)
-cd "$dir"
+runs=$1 workers=4 pause=50
+cd "$(mktemp -d /tmp/restart.XXXXXX)"
 
 fail() {
 	echo "FAILED: $*"
@@ -26,14 +26,16 @@ fail() {
 
 start() {
 	: >out
-	setsid "$T/crthreadtest" 200 >out 2>&1 </dev/null &
+	setsid "$T/crthreadtest" $pause >out 2>&1 </dev/null &
 	pid=$!
 	until grep -q iteration out; do
-		kill -0 $pid || fail "it does not run"
+		kill -0 $pid || grep -q iteration out || fail "it does not run"
+		sleep 0.02
 	done
 }
 
-# It is in the image and gone.  The guest may be slow: then it had ended.
+# It is in the image and gone.  The guest may be slow: then it had ended, and
+# the next one has more time.
 start_and_save() {
 	local try
 	for try in {1..20}; do
@@ -42,7 +44,9 @@ start_and_save() {
 			wait $pid 2>/dev/null || true
 			return
 		fi
-		grep -q 'no such process' said || fail "checkpoint: $(cat said)"
+		grep -q 'no such process\|has ended' said ||
+			fail "checkpoint: $(cat said)"
+		pause=$((pause * 2))
 	done
 	fail "no checkpoint before its end, $try times"
 }
@@ -55,21 +59,38 @@ restart() {
 	[ $status = "$want" ] || fail "status $status, not $want: $(cat said out)"
 }
 
-for ((run = 0; run < runs; run++)); do
-	start_and_save
-	if [ $run = 0 ]; then
-		restart 125 --engine=user --restore-pid
-		restart 125 --engine=user
-	fi
-	restart 7 --engine=module
-	# 1 + 20 + 1 + 20 lines, all of the right process and threads
-	[ "$(wc -l <out)" = 42 ] || fail "run $run: $(cat out)"
-	[ "$(grep -c "^main $pid" out)" = 2 ] || fail "run $run: $(cat out)"
-	for id in $(sed -n "s/^main $pid, threads //p" out); do
-		[ "$(grep -c "thread $id," out)" = 10 ] ||
-			fail "run $run: thread $id: $(cat out)"
+# seed N: N restarts of the seed program
+seed() {
+	local run id
+	for ((run = 0; run < $1; run++)); do
+		start_and_save
+		restart 7 --engine=module
+		# 1 + 20 + 1 + 20 lines, all of the right process and threads
+		[ "$(wc -l <out)" = 42 ] || fail "run $run: $(cat out)"
+		[ "$(grep -c "^main $pid" out)" = 2 ] ||
+			fail "run $run: $(cat out)"
+		for id in $(sed -n "s/^main $pid, threads //p" out); do
+			[ "$(grep -c "thread $id," out)" = 10 ] ||
+				fail "run $run: thread $id: $(cat out)"
+		done
 	done
+}
+
+start_and_save
+restart 125 --engine=user --restore-pid
+restart 125 --engine=user
+restart 7 --engine=module
+
+seeds=()
+for ((worker = 0; worker < workers; worker++)); do
+	mkdir $worker
+	(cd $worker && seed $(((runs + worker) / workers))) &
+	seeds+=($!)
 done
+for worker in "${seeds[@]}"; do
+	wait $worker || fail "a worker"
+done
+echo "$runs restarts of the seed program"
 
 # A parent and its child with a pipe, which it waits for; by itself this time.
 setsid perl -e '
@@ -120,6 +141,6 @@ rmmod cr
 END
 export T
 vm run -k $kver -i "$module" -l log -t 500 -- env "T=$T" "PATH=$PATH" \
-	sh "$T/in-guest" "${CR_TEST_RUNS:-5}" | tee said
+	sh "$T/in-guest" "${CR_TEST_RUNS:-50}" | tee said
 grep -q 'all runs are right' said || fail "see above"
 vm_log_clean log
