@@ -7,6 +7,8 @@
 
 #include "capture/internal.h"
 
+#define PASSES 8 /* a tree that stands still needs two */
+
 struct cap_proc *cap_scope_find(struct cr_capture *c, pid_t pid)
 {
 	size_t i;
@@ -213,13 +215,17 @@ static int add_by_parent(struct cr_capture *c, size_t *changed,
 	return ret;
 }
 
-/* All descendants of those whose children belong to the scope. */
+/*
+ * All descendants of those whose children belong to the scope.  A tree that
+ * forks all the time has new ones in every pass, and only the stop ends that:
+ * whoever stops it looks again for those that came since.
+ */
 static int scan_trees(struct cr_capture *c, struct cr_error *err)
 {
-	size_t i, changed;
-	int ret = 0;
+	size_t i, changed = 1;
+	int pass, ret = 0;
 
-	do {
+	for (pass = 0; pass < PASSES && changed && !ret; pass++) {
 		changed = 0;
 		for (i = 0; i < c->n_procs && !ret; i++)
 			if (has_tree(c->procs[i]))
@@ -227,7 +233,7 @@ static int scan_trees(struct cr_capture *c, struct cr_error *err)
 						   err);
 		if (ret == -ENOENT)
 			ret = add_by_parent(c, &changed, err);
-	} while (!ret && changed);
+	}
 	return ret;
 }
 
