@@ -180,6 +180,20 @@ static bool check_status(struct cr_capture *c, struct cap_proc *p)
 	return true;
 }
 
+bool cap_wants_out(struct cr_capture *c, const struct cap_proc *p)
+{
+	const struct cap_proc *parent;
+
+	if (!p->has_control || p->control->omit_process != CR_CONTROL_OMIT_ROOT)
+		return p->has_control && p->control->omit_process;
+	if (c->opt.scope != CR_SCOPE_TREE)
+		return false;
+	parent = cap_scope_find(c, p->ppid);
+	return p->pid == c->opt.target ||
+	       (parent && parent->omitted && parent->has_control &&
+		parent->control->omit_process == CR_CONTROL_OMIT_ROOT);
+}
+
 static void check_process(struct cr_capture *c, struct cap_proc *p)
 {
 	struct cr_error why = { 0 };
@@ -210,7 +224,7 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 		if (why.code)
 			cap_report(c, "process %d: %s", p->vpid, why.text);
 	}
-	if (p->has_control && p->control->omit_process) {
+	if (cap_wants_out(c, p)) {
 		p->omitted = true;
 		return;
 	}

@@ -157,27 +157,6 @@ static int let_go(struct cr_capture *c, struct cr_error *err)
 	return ret;
 }
 
-/* A process that has no thread left has ended while we came. */
-static void note_ended(struct cr_capture *c)
-{
-	struct cr_procfs_stat st;
-	struct cap_proc *p;
-	size_t i;
-
-	for (i = 0; i < c->n_procs; i++) {
-		p = c->procs[i];
-		if (p->launcher || p->omitted || p->n_threads)
-			continue;
-		if (cr_procfs_stat(p->pid, &st) || st.state != 'Z') {
-			p->ended = true;
-			p->omitted = true;
-		} else {
-			p->zombie = true;
-			p->stat = st;
-		}
-	}
-}
-
 /* What is asked for must be there: a zombie is nothing to come back to. */
 static int check_target(struct cr_capture *c, struct cr_error *err)
 {
@@ -212,12 +191,22 @@ static void drop_zombies(struct cr_capture *c)
 	}
 }
 
+/* Was a process named that stands for its descendants, as cr_restart does? */
+static bool named_for_others(struct cr_capture *c)
+{
+	const struct cap_proc *p = cap_scope_find(c, c->opt.target);
+
+	return p && p->omitted && p->has_control &&
+	       p->control->omit_process == CR_CONTROL_OMIT_ROOT &&
+	       c->opt.scope == CR_SCOPE_TREE;
+}
+
 /* Somebody must be there to stand for all. */
 static int check_root(struct cr_capture *c, struct cr_error *err)
 {
 	struct cap_proc *p = cap_scope_root(c);
 
-	if (c->n_roots == 1 &&
+	if (c->n_roots == 1 && !named_for_others(c) &&
 	    (c->opt.scope == CR_SCOPE_TREE || c->opt.scope == CR_SCOPE_PROC))
 		p = p && p->pid == c->opt.target ? p : NULL;
 	if (p)
@@ -298,7 +287,7 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		} while (added && !stuck);
 		if (!stuck)
 			break;
-		note_ended(c);
+		cap_note_ended(c, true);
 		ret = let_go(c, err);
 		if (ret)
 			return ret;
@@ -308,7 +297,7 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 			return err ? err->code : -ECANCELED;
 		usleep(STUCK_MS * 1000);
 	}
-	note_ended(c);
+	cap_note_ended(c, true);
 	ret = cap_make_rests(c, err);
 	if (ret)
 		return ret;

@@ -146,6 +146,7 @@ int cap_make_rests(struct cr_capture *c, struct cr_error *err);
 /* scope.c: the processes of the scope */
 int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err);
 struct cap_proc *cap_scope_find(struct cr_capture *c, pid_t pid);
+void cap_note_ended(struct cr_capture *c, bool held);
 void cap_scope_free(struct cr_capture *c);
 /* Takes back what was found from the n-th process and root on. */
 void cap_scope_cut(struct cr_capture *c, size_t n_procs, size_t n_roots);
@@ -217,6 +218,8 @@ void cap_report(struct cr_capture *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void cap_report_kind(struct cr_capture *c, int kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Its control block says that it is not to be saved. */
+bool cap_wants_out(struct cr_capture *c, const struct cap_proc *p);
 /* check_trace.c: who traces, and is traced.  True: it is left out. */
 bool cap_check_traced(struct cr_capture *c, struct cap_proc *p,
 		      const char *status);
@@ -277,6 +280,10 @@ enum cap_which {
 };
 int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err);
+/* permit.c: who may look into it, and how */
+bool cap_permitted(struct cr_capture *c, struct cap_proc *p);
+int cap_read_control(struct cr_capture *c, struct cap_proc *p,
+		     struct cr_error *err);
 /* transfer.c: pages that the kernel module writes */
 #define CAP_RANGES 512
 #define CAP_RUNS 16 /* in one call, so that it does not take for ever */
@@ -285,10 +292,6 @@ struct cap_transfer {
 	struct cr_writer *w;
 	uint32_t space;
 	pid_t pid; /* of the snapshot; 0: the module does not help */
-/* permit.c: who may look into it, and how */
-bool cap_permitted(struct cr_capture *c, struct cap_proc *p);
-int cap_read_control(struct cr_capture *c, struct cap_proc *p,
-		     struct cr_error *err);
 	/* What to do with a range then; keep_zeros: it is of own pages. */
 	int (*by_hand)(void *arg, uint64_t addr, uint64_t len, bool keep_zeros,
 		       struct cr_error *err);

@@ -57,7 +57,7 @@ static int begin_new(struct cr_capture *c, size_t *n, struct cr_error *err)
 		if (!p->control)
 			return cr_error_set(err, -ENOMEM, "out of memory");
 		p->has_control = !cap_read_control(c, p, NULL);
-		if (p->has_control && p->control->omit_process) {
+		if (cap_wants_out(c, p)) {
 			p->omitted = true;
 			continue;
 		}
@@ -104,7 +104,8 @@ static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
 
 	if (!ret)
 		note_omitted(c);
-	if (ret == -CR_EPERMFAIL)
+	/* a job runs on whatever one of its ranks says */
+	if (ret == -CR_EPERMFAIL && !c->opt.coordinated)
 		kill_all(c);
 	return ret;
 }

@@ -112,6 +112,11 @@ static const char usage[] =
 	"      --engine auto|module|user   with the help of the kernel module:\n"
 	"                        where it is there (default), always, never\n"
 	"\n"
+	"cr_restart itself is left out of checkpoints\n"
+	"      --omit-maybe      that name it, which mean the restarted tree\n"
+	"                        (default)\n"
+	"      --omit-always, --omit-never\n"
+	"\n"
 	"A shell command that takes the place of the rest of cr_restart:\n"
 	"      --run-on-success, --run-on-failure, --run-on-fail-args,\n"
 	"      --run-on-fail-temp, --run-on-fail-env, --run-on-fail-perm=CMD\n"
@@ -269,14 +274,18 @@ static int one(struct cr_restart_options *o, int c)
 		o->restore.signal = signal_option(c);
 		return -1;
 	case OPT_OMIT_MAYBE:
+		o->restore.omit = CR_OMIT_MAYBE;
+		return -1;
+	case OPT_OMIT_ALWAYS:
+		o->restore.omit = CR_OMIT_ALWAYS;
+		return -1;
+	case OPT_OMIT_NEVER:
+		o->restore.omit = CR_OMIT_NEVER;
+		return -1;
 	case OPT_KMSG: /* there are no messages of a kernel module */
 	case OPT_NO_PGID:
 	case OPT_NO_SID:
 		return -1;
-	case OPT_OMIT_ALWAYS:
-		return wrong("--omit-always is not supported");
-	case OPT_OMIT_NEVER:
-		return wrong("--omit-never is not supported");
 	case OPT_RELOCATE:
 		return relocate(o, optarg);
 	case OPT_GROWN:

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/procfs.h"
 #include "restore/build.h"
 #include "restore/channel.h"
 #include "restore/kill.h"
@@ -92,18 +93,10 @@ static int start_supervisor(struct cr_restore_context *ctx,
 /* The root's id in our namespace. */
 static pid_t pid_of(int pidfd)
 {
-	char path[64], line[128];
-	pid_t pid = 0;
-	FILE *f;
+	char *info = cr_procfs_read(getpid(), NULL, "fdinfo/%d", pidfd);
+	pid_t pid = info ? cr_procfs_last(info, "Pid", 0) : 0;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Pid: %d", &pid) == 1)
-			break;
-	fclose(f);
+	free(info);
 	return pid;
 }
 
@@ -220,6 +213,9 @@ int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 				   ctx->n_found == 1 ? " stands" : "s stand");
 	st->verify_s = now() - start;
 	if (ret < 0 || opt->verify_only)
+		goto out;
+	ret = cr_omit_create(opt, err);
+	if (ret < 0)
 		goto out;
 	/* what a killed supervisor leaves must come to us */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -43,6 +43,11 @@ struct cr_restore_options {
 	/* ids that lead out of the tree; else the caller's own take their
 	   place */
 	bool restore_pgid, restore_sid;
+	/*
+	 * Is the caller, with the supervisor, part of checkpoints?  MAYBE: not
+	 * of those that name it, which mean the restarted tree.
+	 */
+	enum { CR_OMIT_MAYBE, CR_OMIT_ALWAYS, CR_OMIT_NEVER } omit;
 	int signal; /* sent to every process at the release, 0: none */
 };
 

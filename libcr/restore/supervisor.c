@@ -240,6 +240,7 @@ void cr_supervisor_main(struct cr_restore_context *ctx, int channel)
 	if (command_has_gone(channel))
 		_exit(1);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	cr_omit_here();
 	if (build(ctx, &err) >= 0)
 		run(ctx, start, &err);
 	if (!err.code)

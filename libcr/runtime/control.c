@@ -94,7 +94,7 @@ int cr_omit_process(void)
 
 	if (rc)
 		return rc;
-	cr_control->omit_process = 1;
+	cr_control->omit_process = CR_CONTROL_OMIT;
 	cr_registry_unlock(&saved);
 	return 0;
 }

@@ -28,12 +28,19 @@
 #define CR_CONTROL_OMIT_FDS 8192 /* bits */
 #define CR_CONTROL_ROLLBACKS CR_ROLLBACK_SLOTS
 
+#define CR_CONTROL_OMIT 1 /* always: libcr_omit is linked */
+/*
+ * From requests that name the process, which mean its descendants; and then
+ * those of its descendants that say the same.  The restart command.
+ */
+#define CR_CONTROL_OMIT_ROOT 2
+
 struct cr_control {
 	uint64_t magic;
 	uint32_t version, size;
 	int32_t pid;	    /* whose control block this is */
 	int32_t helper_tid; /* libcr's thread: gets CR_SIGNUM; 0: none */
-	uint32_t omit_process; /* libcr_omit is linked */
+	uint32_t omit_process; /* CR_CONTROL_OMIT*; 0: not */
 	uint32_t not_checkpointable; /* count of reasons; text below */
 	char reason[256];	     /* the first reason, for the refusal */
 
