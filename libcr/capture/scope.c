@@ -237,8 +237,11 @@ static int scan_trees(struct cr_capture *c, struct cr_error *err)
 	return ret;
 }
 
-/* Those that were found earlier may have ended since. */
-static void note_ended(struct cr_capture *c)
+/*
+ * Those that were found earlier may have ended since.  held: all threads that
+ * there are are held, and who has none has ended whatever it looks like.
+ */
+void cap_note_ended(struct cr_capture *c, bool held)
 {
 	struct cr_procfs_stat st;
 	struct cap_proc *p;
@@ -246,14 +249,17 @@ static void note_ended(struct cr_capture *c)
 
 	for (i = 0; i < c->n_procs; i++) {
 		p = c->procs[i];
-		if (p->n_threads || p->ended)
+		if (p->n_threads || p->ended ||
+		    (held && (p->launcher || p->omitted)))
 			continue;
 		if (cr_procfs_stat(p->pid, &st) || st.state == 'X' ||
-		    st.start_time != p->stat.start_time) {
+		    st.start_time != p->stat.start_time ||
+		    (held && st.state != 'Z')) {
 			p->ended = true;
 			p->omitted = true;
 		} else if (st.state == 'Z') {
 			p->zombie = true;
+			p->stat = st;
 		}
 	}
 }
@@ -297,7 +303,7 @@ int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err)
 	size_t before = c->n_procs, i;
 	int ret = 0;
 
-	note_ended(c);
+	cap_note_ended(c, false);
 	for (i = 0; i < c->n_roots && !ret; i++)
 		ret = scan_root(c, i, err);
 	if (!ret)

@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* plan.c - in which order, and by whom, the processes of a tree are created */
-#include "restore/plan.h"
-
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 
-/* Session or group of the restart command itself. */
-#define OUTER 0
-#define ANY (-1)
-
-/* What is known of a stub while the steps are laid out. */
-struct node {
-	bool created;
-	bool sibling; /* created before its turn, for one that it leads */
-	int32_t session, group; /* at this point of the plan */
-};
-
-struct planner {
-	const struct cr_image *img;
-	const struct cr_plan_options *opt;
-	struct cr_plan *plan;
-	struct node *nodes; /* one per process, then helpers */
-	size_t room;	    /* for nodes */
-	struct cr_error *err;
-};
+#include "restore/planner.h"
 
 uint32_t cr_plan_find(const struct cr_image *img, int32_t pid)
 {
@@ -103,91 +83,6 @@ static int32_t birth_session(const struct planner *pl, uint32_t i)
 			return s;
 	}
 	return ANY;
-}
-
-static struct cr_step *add_step(struct planner *pl, enum cr_step_kind kind,
-				uint32_t stub)
-{
-	struct cr_plan *plan = pl->plan;
-	struct cr_step *s;
-
-	if (!(plan->n_steps & (plan->n_steps - 1))) {
-		size_t room = plan->n_steps ? plan->n_steps * 2 : 1;
-
-		s = realloc(plan->steps, room * sizeof(*s));
-		if (!s) {
-			cr_error_set(pl->err, -ENOMEM, "out of memory");
-			return NULL;
-		}
-		plan->steps = s;
-	}
-	s = &plan->steps[plan->n_steps++];
-	*s = (struct cr_step){ .kind = kind, .stub = stub, .creator = CR_NONE };
-	return s;
-}
-
-static int add_create(struct planner *pl, uint32_t stub, int32_t pid,
-		      uint32_t creator, uint64_t flags)
-{
-	struct cr_step *s = add_step(pl, CR_STEP_CREATE, stub);
-
-	if (!s)
-		return -ENOMEM;
-	s->pid = pid;
-	s->creator = creator;
-	s->flags = flags;
-	pl->nodes[stub].created = true;
-	pl->nodes[stub].session =
-		creator == CR_NONE ? OUTER : pl->nodes[creator].session;
-	pl->nodes[stub].group =
-		creator == CR_NONE ? OUTER : pl->nodes[creator].group;
-	return 0;
-}
-
-static int add_setsid(struct planner *pl, uint32_t stub, int32_t pid)
-{
-	if (!add_step(pl, CR_STEP_SETSID, stub))
-		return -ENOMEM;
-	pl->nodes[stub].session = pid;
-	pl->nodes[stub].group = pid;
-	return 0;
-}
-
-static int add_setpgid(struct planner *pl, uint32_t stub, int32_t pgid)
-{
-	struct cr_step *s = add_step(pl, CR_STEP_SETPGID, stub);
-
-	if (!s)
-		return -ENOMEM;
-	s->pgid = pgid;
-	pl->nodes[stub].group = pgid;
-	return 0;
-}
-
-static int add_end(struct planner *pl, uint32_t stub, uint32_t creator)
-{
-	struct cr_step *s = add_step(pl, CR_STEP_END, stub);
-
-	if (!s)
-		return -ENOMEM;
-	s->creator = creator;
-	return 0;
-}
-
-static int add_helper(struct planner *pl, uint32_t *stub)
-{
-	if (pl->plan->n_stubs == pl->room) {
-		size_t room = pl->room * 2;
-		struct node *n = realloc(pl->nodes, room * sizeof(*n));
-
-		if (!n)
-			return cr_error_set(pl->err, -ENOMEM, "out of memory");
-		pl->nodes = n;
-		pl->room = room;
-	}
-	*stub = (uint32_t)pl->plan->n_stubs++;
-	pl->nodes[*stub] = (struct node){ 0 };
-	return 0;
 }
 
 /* CLONE_* for what process i shares with creator. */
@@ -316,7 +211,7 @@ static int plan_process(struct planner *pl, uint32_t i, uint32_t parent)
 	ret = choose_creator(pl, i, parent, &creator, &flags);
 	if (ret < 0)
 		return ret;
-	ret = add_create(pl, i, p->pid, creator, flags);
+	ret = cr_plan_add_create(pl, i, p->pid, creator, flags);
 	if (ret < 0)
 		return ret;
 	if (birth != ANY && birth != pl->nodes[i].session)
@@ -329,7 +224,7 @@ static int plan_process(struct planner *pl, uint32_t i, uint32_t parent)
 	if (ret < 0)
 		return ret;
 	if (session_of(pl, p) == p->pid) {
-		ret = add_setsid(pl, i, p->pid);
+		ret = cr_plan_add_setsid(pl, i, p->pid);
 		if (ret < 0)
 			return ret;
 	}
@@ -352,17 +247,17 @@ static int plan_in_session(struct planner *pl, int32_t session, uint32_t leader)
 	uint32_t helper;
 	int ret;
 
-	ret = add_helper(pl, &helper);
+	ret = cr_plan_add_helper(pl, &helper);
 	if (!ret)
-		ret = add_create(pl, helper, leader == CR_NONE ? session : 0,
+		ret = cr_plan_add_create(pl, helper, leader == CR_NONE ? session : 0,
 				 leader, 0);
 	if (!ret && leader == CR_NONE)
-		ret = add_setsid(pl, helper, session);
+		ret = cr_plan_add_setsid(pl, helper, session);
 	for (uint32_t k = 0; !ret && k < pl->img->n_procs; k++)
 		if (!pl->nodes[k].created && is_root(pl->img, k) &&
 		    birth_session(pl, k) == session)
 			ret = plan_process(pl, k, helper);
-	return ret ? ret : add_end(pl, helper, leader);
+	return ret ? ret : cr_plan_add_end(pl, helper, leader);
 }
 
 /* One root, if it is possible by now. */
@@ -425,11 +320,11 @@ static int plan_dead_group(struct planner *pl, uint32_t first, int32_t pgid)
 	uint32_t helper;
 	int ret;
 
-	ret = add_helper(pl, &helper);
+	ret = cr_plan_add_helper(pl, &helper);
 	if (!ret)
-		ret = add_create(pl, helper, pgid, first, 0);
+		ret = cr_plan_add_create(pl, helper, pgid, first, 0);
 	if (!ret)
-		ret = add_setpgid(pl, helper, pgid);
+		ret = cr_plan_add_setpgid(pl, helper, pgid);
 	for (uint32_t i = first; !ret && i < img->n_procs; i++) {
 		if (group_of(pl, &img->procs[i]) != pgid)
 			continue;
@@ -438,10 +333,10 @@ static int plan_dead_group(struct planner *pl, uint32_t first, int32_t pgid)
 					    "process %d: its group %d spans "
 					    "two sessions",
 					    img->procs[i].pid, pgid);
-		ret = add_setpgid(pl, i, pgid);
+		ret = cr_plan_add_setpgid(pl, i, pgid);
 	}
 	if (!ret)
-		ret = add_end(pl, helper, first);
+		ret = cr_plan_add_end(pl, helper, first);
 	return ret;
 }
 
@@ -453,7 +348,7 @@ static int plan_groups(struct planner *pl)
 		const struct cr_process *p = &img->procs[i];
 
 		if (group_of(pl, p) == p->pid && pl->nodes[i].group != p->pid) {
-			int ret = add_setpgid(pl, i, p->pid);
+			int ret = cr_plan_add_setpgid(pl, i, p->pid);
 
 			if (ret < 0)
 				return ret;
@@ -476,7 +371,7 @@ static int plan_groups(struct planner *pl)
 					    "cannot be built again",
 					    p->pid, p->pgid);
 		ret = leader == CR_NONE ? plan_dead_group(pl, i, group)
-					: add_setpgid(pl, i, group);
+					: cr_plan_add_setpgid(pl, i, group);
 		if (ret < 0)
 			return ret;
 	}

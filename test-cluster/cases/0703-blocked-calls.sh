@@ -4,9 +4,5 @@
 # time limit: 240
 # sub-cases: state/call-*.c
 . "$(dirname "$0")/lib.sh"
-enter_pidns
-tmpdir
-. "$CR_SRC/test-cluster/cases/restart.sh"
 . "$CR_SRC/test-cluster/cases/state.sh"
-state_build state
-state_all state_one
+state_main

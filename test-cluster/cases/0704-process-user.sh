@@ -4,12 +4,5 @@
 # time limit: 600
 # sub-cases: state/mem-*.c state/proc-*.c state/sig-*.c state/tree-*.c state/call-*.c
 . "$(dirname "$0")/lib.sh"
-enter_pidns
-need_root
-tmpdir
-. "$CR_SRC/test-cluster/cases/restart.sh"
 . "$CR_SRC/test-cluster/cases/state.sh"
-state_build state
-run_as() { as_user "$@"; }
-state_ids=--no-restore-pid
-state_all state_one
+state_main user

@@ -144,5 +144,20 @@ state_one() {
 	done
 }
 
+# state_main [USER]: a whole case of them; as an ordinary user if one is named.
+state_main() {
+	enter_pidns
+	tmpdir
+	# shellcheck disable=SC1091
+	. "$CR_SRC/test-cluster/cases/restart.sh"
+	state_ids=$(pid_options)
+	if [ $# != 0 ]; then
+		need_root
+		run_as() { as_user "$@"; }
+		state_ids=--no-restore-pid
+	fi
+	state_build state
+	state_all state_one
+}
+
 state_dir=$(dirname "${CASE:-$PWD/x}")/state
-state_ids=$(pid_options)

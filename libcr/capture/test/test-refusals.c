@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test-refusals.c - what a capture refuses, and with which words */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "capture/test/lib.h"
+
+static void idle(void)
+{
+	sh->ready = 1;
+	while (!sh->stop)
+		usleep(1000);
+}
+
+static void has_socket(void)
+{
+	sh->fd[0] = socket(AF_NETLINK, SOCK_RAW, 0);
+	idle();
+}
+
+static void has_no_directory(void)
+{
+	char dir[] = "/tmp/test-capture-XXXXXX";
+
+	EXPECT(mkdtemp(dir) && chdir(dir) == 0 && rmdir(dir) == 0);
+	idle();
+}
+
+static void has_device(void)
+{
+	sh->fd[0] = open("/dev/kmsg", O_RDONLY);
+	EXPECT(sh->fd[0] >= 0);
+	idle();
+}
+
+/* What cannot be saved is refused by name before anything is stopped. */
+static void test_refusals(void **state)
+{
+	static const struct {
+		void (*program)(void);
+		const char *text;
+	} cases[] = {
+		{ has_socket, "is a socket" },
+		{ has_no_directory, "was removed" },
+		{ has_device, "is a device" },
+	};
+	struct cr_capture_options opt = { .scope = CR_SCOPE_TREE };
+	struct cr_error err;
+	char process[32];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (cases[i].program == has_device && access("/dev/kmsg", R_OK))
+			continue;
+		opt.target = lib_spawn(cases[i].program);
+		cr_error_clear(&err);
+		assert_null(lib_try(&opt, &err));
+		snprintf(process, sizeof(process), "process %d", opt.target);
+		if (!strstr(err.text, cases[i].text) ||
+		    !strstr(err.text, process))
+			fail_msg("\"%s\" instead of \"%s\"", err.text,
+				 cases[i].text);
+		lib_kill(opt.target);
+	}
+}
+
+static void test_no_such_process(void **state)
+{
+	const struct cr_capture_options opt = { .scope = CR_SCOPE_TREE,
+						.target = 0x3ffffffe };
+	struct cr_error err = { 0 };
+
+	assert_null(lib_try(&opt, &err));
+	assert_int_equal(err.code, -ESRCH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_no_such_process),
+	};
+
+	return cmocka_run_group_tests(tests, lib_setup, NULL);
+}
