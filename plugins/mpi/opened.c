@@ -97,46 +97,38 @@ static struct cr_mpi_errhandler *errhandler_of(void *lower)
 	return e;
 }
 
-static void call_win(MPI_Win *win, int *code, ...)
+static void call(int kind, void *handle, int *code)
 {
 	unsigned long lower = cr_lower_callback_begin();
 	struct cr_mpi_errhandler *e;
-	MPI_Fint handle, fcode;
+	MPI_Fint number, fcode;
 
 	if (!lower)
 		return;
 	cr_mpi_nest();
-	e = errhandler_of(*win);
+	e = errhandler_of(*(void **)handle);
 	if (e && e->fortran) {
-		handle = PMPI_Win_c2f(*win);
+		number = kind == CR_MPI_WIN ? PMPI_Win_c2f(*(MPI_Win *)handle) :
+					      PMPI_File_c2f(*(MPI_File *)handle);
 		fcode = *code;
-		e->function.fortran(&handle, &fcode);
+		e->function.fortran(&number, &fcode);
+	} else if (e && kind == CR_MPI_WIN) {
+		e->function.win(handle, code);
 	} else if (e) {
-		e->function.win(win, code);
+		e->function.file(handle, code);
 	}
 	cr_mpi_unnest();
 	cr_lower_callback_end(lower);
 }
 
+static void call_win(MPI_Win *win, int *code, ...)
+{
+	call(CR_MPI_WIN, win, code);
+}
+
 static void call_file(MPI_File *file, int *code, ...)
 {
-	unsigned long lower = cr_lower_callback_begin();
-	struct cr_mpi_errhandler *e;
-	MPI_Fint handle, fcode;
-
-	if (!lower)
-		return;
-	cr_mpi_nest();
-	e = errhandler_of(*file);
-	if (e && e->fortran) {
-		handle = PMPI_File_c2f(*file);
-		fcode = *code;
-		e->function.fortran(&handle, &fcode);
-	} else if (e) {
-		e->function.file(file, code);
-	}
-	cr_mpi_unnest();
-	cr_lower_callback_end(lower);
+	call(CR_MPI_FILE, file, code);
 }
 
 /* Remembers e for what is open; returns what the lower half is to be told. */

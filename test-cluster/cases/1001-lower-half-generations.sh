@@ -3,19 +3,11 @@
 # A process with a lower half survives 20 checkpoints and restarts, and nothing grows
 # time limit: 180
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mpi.sh"
 enter_pidns
 tmpdir
 
-lower=$CR_SRC/plugins/mpi/lower
-sources=("$lower"/*.S "$CR_SRC/libcr/common/error.c")
-for f in "$lower"/*.c; do
-	case ${f##*/} in lh_*) ;; *) sources+=("$f") ;; esac
-done
-mpicc_prog survive "$lower/test/survive.c" "${sources[@]}" \
-	-I"$CR_SRC/plugins" -I"$CR_SRC/libcr" -I"$CR_SRC/libcr/include" \
-	-DPKGLIBEXECDIR="\"$CR_PREFIX/libexec/stillpoint\"" \
-	-fno-stack-protector -lcr -Wl,-rpath,"$CR_PREFIX/lib" -Wl,--no-as-needed
-
+lower_prog survive
 "$T/survive" "$T" > out 2>&1 < /dev/null &
 pid=$!
 wait_for 'grep -q "^restarts 0 " out' 30

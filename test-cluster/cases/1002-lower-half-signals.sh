@@ -3,19 +3,11 @@
 # A signal at any instruction on its way into and out of a handler is neither lost nor doubled by a checkpoint
 # time limit: 120
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mpi.sh"
 enter_pidns
 tmpdir
 
-lower=$CR_SRC/plugins/mpi/lower
-sources=("$lower"/*.S "$CR_SRC/libcr/common/error.c")
-for f in "$lower"/*.c; do
-	case ${f##*/} in lh_*) ;; *) sources+=("$f") ;; esac
-done
-mpicc_prog window "$lower/test/window.c" "${sources[@]}" \
-	-I"$CR_SRC/plugins" -I"$CR_SRC/libcr" -I"$CR_SRC/libcr/include" \
-	-DPKGLIBEXECDIR="\"$CR_PREFIX/libexec/stillpoint\"" \
-	-fno-stack-protector -lcr -Wl,-rpath,"$CR_PREFIX/lib" -lm
-
+lower_prog window
 # with the lower half's thread pointer in GS, and in FS
 for gs in 1 0; do
 	export CR_MPI_GS=$gs

@@ -9,12 +9,7 @@ tmpdir
 
 mpicc_prog heat2d "$CR_SRC/examples/heat2d.c" -lm
 mpi_start 2 ./heat2d -n 200 -i 2000000000 -s "$STOP" -o field -p progress
-for n in 1 2 3; do
-	mpi_reports 1 '^iteration'
-	mpi_checkpoint "$n"
-	mpi_kill
-	mpi_restart "$n"
-done
+mpi_generations 3 '^iteration'
 mpi_caught_up '^iteration'
 mpi_stop
 cat out

@@ -9,12 +9,7 @@ tmpdir
 
 mpifort_prog fortran "$CR_SRC/plugins/mpi/test/fortran.f90"
 mpi_start 2 ./fortran "$STOP"
-for g in 1 2; do
-	mpi_reports 1 '^step'
-	mpi_checkpoint "$g"
-	mpi_kill
-	mpi_restart "$g"
-done
+mpi_generations 2 '^step'
 mpi_stop
 total=$(grep '^total' out)
 note "$total"

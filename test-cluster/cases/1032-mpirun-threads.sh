@@ -11,12 +11,7 @@ mpicc_prog threads "$CR_SRC/plugins/mpi/test/threads.c" -pthread
 export OMPI_MCA_mpi_yield_when_idle=1
 
 mpi_start 2 ./threads "$STOP"
-for g in 1 2 3; do
-	mpi_reports 1 '^step'
-	mpi_checkpoint "$g"
-	mpi_kill
-	mpi_restart "$g"
-done
+mpi_generations 3 '^step'
 mpi_stop
 checksum=$(grep '^checksum' out)
 note "$checksum"

@@ -9,12 +9,7 @@ tmpdir
 
 mpifort_prog f08 "$CR_SRC/plugins/mpi/test/f08.f90"
 mpi_start 3 ./f08 "$STOP"
-for n in 1 2; do
-	mpi_reports 1 '^step'
-	mpi_checkpoint "$n"
-	mpi_kill
-	mpi_restart "$n"
-done
+mpi_generations 2 '^step'
 mpi_reports 1 '^step'
 mpi_stop
 grep -qx 'ends well' out

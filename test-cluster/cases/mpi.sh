@@ -10,8 +10,12 @@
 #	mpi_kill		all ranks, without a warning
 #	mpi_restart G [MPIRUN OPTION]...
 #			a new mpirun; output added to $T/out; waits for more
+#	mpi_generations N REGEX	N times: a line of output like that, then a
+#				checkpoint, an end and a restart
 #	mpi_wait		until the program ends; its status
 #	mpi_stop		tell the program to end, and wait for that
+#	lower_prog NAME		compile plugins/mpi/lower/test/NAME.c, with the
+#				lower half inside
 #	mpi_reports N REGEX	wait for N more lines of output like that
 #	mpi_caught_up REGEX	wait until the first number in a line like that is
 #				greater than all before the last restart
@@ -120,11 +124,34 @@ mpi_restart() {
 	wait_for "[ \$(wc -l < '$T/out') -gt $MPI_LINES ]" 60
 }
 
+mpi_generations() {
+	local n
+	for n in $(seq "$1"); do
+		mpi_reports 1 "$2"
+		mpi_checkpoint "$n"
+		mpi_kill
+		mpi_restart "$n"
+	done
+}
+
 mpi_wait() { wait "$MPI_PID"; }
 
 mpi_stop() {
 	touch "$STOP"
 	mpi_wait
+}
+
+lower_prog() {
+	local lower=$CR_SRC/plugins/mpi/lower f
+	local sources=("$lower"/*.S "$CR_SRC/libcr/common/error.c")
+	for f in "$lower"/*.c; do
+		case ${f##*/} in lh_*) ;; *) sources+=("$f") ;; esac
+	done
+	mpicc_prog "$1" "$lower/test/$1.c" "${sources[@]}" \
+		-I"$CR_SRC/plugins" -I"$CR_SRC/libcr" -I"$CR_SRC/libcr/include" \
+		-DPKGLIBEXECDIR="\"$CR_PREFIX/libexec/stillpoint\"" \
+		-fno-stack-protector -lcr -Wl,-rpath,"$CR_PREFIX/lib" -lm \
+		-Wl,--no-as-needed
 }
 
 mpi_count() { grep -c -e "$1" "$T/out" || :; }

@@ -7,44 +7,12 @@
  * back at a restart.  Prints "restarts N" whenever it has got up; ends when
  * DIR/end exists.  Usage: survive DIR
  */
-#include <linux/membarrier.h>
-#include <stdatomic.h>
-
+#include "mpi/lower/test/held.h"
 #include "mpi/lower/test/lower_mpi.h"
 
-static atomic_int closed, up;
+static atomic_int up;
 static int talk[2];
 static ssize_t (*lower_read)(int, void *, size_t);
-static __thread struct cr_rollback *slot;
-
-static void cross(void)
-{
-	if (!slot)
-		CHECK(!cr_lower_attach());
-	slot = cr_lower_self.slot;
-	CHECK(slot);
-}
-
-static void border(void)
-{
-	for (;;) {
-		slot->active = 1;
-		__asm__ volatile("" : : : "memory");
-		if (!atomic_load_explicit(&closed, memory_order_relaxed))
-			return;
-		slot->active = 0;
-		usleep(1000);
-	}
-}
-
-#define ROLL_BACK_TO_HERE()                     \
-	do {                                    \
-		cross();                        \
-		if (cr_lower_save(slot)) {      \
-			slot->active = 0;       \
-			cr_lower_rolled_back(); \
-		}                               \
-	} while (0)
 
 static void exchange(int x)
 {
@@ -69,28 +37,6 @@ static void *wait_inside(void *arg)
 	slot->active = 0;
 	CHECK(n == 1 && byte == 'x');
 	return NULL;
-}
-
-static bool never(void *arg)
-{
-	return false;
-}
-
-static int quiesce(void *arg, char *reason, size_t size)
-{
-	struct cr_error err = { 0 };
-	int rc;
-
-	atomic_store(&closed, 1);
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-	rc = cr_lower_check(false, &err);
-	if (!rc)
-		rc = cr_lower_hold(never, NULL, &err);
-	if (rc) {
-		atomic_store(&closed, 0);
-		snprintf(reason, size, "%s", err.text);
-	}
-	return rc;
 }
 
 static void bring_up(char **env)

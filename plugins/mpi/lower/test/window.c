@@ -14,7 +14,6 @@
  * instruction is occupied at a time.
  */
 #include <fenv.h>
-#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -22,7 +21,7 @@
 #include <sys/user.h>
 
 #include "mpi/lower/deliver.h"
-#include "mpi/lower/test/test.h"
+#include "mpi/lower/test/held.h"
 
 #define THREADS 32
 #define SIGNAL (SIGRTMIN + 3)
@@ -43,11 +42,9 @@ struct state {
 /* ---- the program ---- */
 
 static struct state state;
-static atomic_int closed;
 static int talk[2];
 static ssize_t (*lower_read)(int, void *, size_t);
 static __thread int me;
-static __thread struct cr_rollback *slot;
 
 static void handle(int sig, siginfo_t *info, void *context)
 {
@@ -55,18 +52,6 @@ static void handle(int sig, siginfo_t *info, void *context)
 		state.thread[me].wrong++;
 	state.thread[me].last = info->si_value.sival_int;
 	state.thread[me].n++;
-}
-
-static void border(void)
-{
-	for (;;) {
-		slot->active = 1;
-		__asm__ volatile("" : : : "memory");
-		if (!atomic_load_explicit(&closed, memory_order_relaxed))
-			return;
-		slot->active = 0;
-		usleep(1000);
-	}
 }
 
 static void *wait_inside(void *arg)
@@ -82,13 +67,9 @@ static void *wait_inside(void *arg)
 	fesetround(FE_UPWARD);
 	/* one that jumps to itself is to be less in the way of others */
 	CHECK(!setpriority(PRIO_PROCESS, (id_t)gettid(), 5));
-	CHECK(!cr_lower_attach());
-	slot = cr_lower_self.slot;
+	cross();
 	state.thread[me].tid = gettid();
-	if (cr_lower_save(slot)) {
-		slot->active = 0;
-		cr_lower_rolled_back();
-	}
+	ROLL_BACK_TO_HERE();
 	border();
 	n = CR_LOWER(lower_read(talk[0], &byte, 1));
 	slot->active = 0;
@@ -97,26 +78,6 @@ static void *wait_inside(void *arg)
 	CHECK(now.ss_sp == stack.ss_sp && now.ss_size == STACK &&
 	      now.ss_flags == AUTODISARM);
 	return NULL;
-}
-
-static bool never(void *arg)
-{
-	return false;
-}
-
-static int quiesce(void *arg, char *reason, size_t size)
-{
-	struct cr_error err = { 0 };
-	int rc;
-
-	atomic_store(&closed, 1);
-	syscall(SYS_membarrier, 1, 0, 0); /* MEMBARRIER_CMD_GLOBAL */
-	rc = cr_lower_hold(never, NULL, &err);
-	if (rc) {
-		atomic_store(&closed, 0);
-		snprintf(reason, size, "%s", err.text);
-	}
-	return rc;
 }
 
 static void bring_up(void)
