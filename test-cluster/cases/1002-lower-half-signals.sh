@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A signal at any instruction on its way into and out of a handler is neither lost nor doubled by a checkpoint
-# time limit: 120
+# time limit: 240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/mpi.sh"
 enter_pidns
@@ -15,7 +15,7 @@ for gs in 1 0; do
 	"$T/window" program "$T/$gs" > "$gs/out" 2>&1 < /dev/null &
 	pid=$!
 	wait_for '[ -s "$gs/out" ]' 30
-	timeout 100 "$T/window" drive "$T/$gs"
+	timeout 200 "$T/window" drive "$T/$gs"
 	wait "$pid" || :
 	cat "$gs/out"
 	grep -q '^end after 2 restarts$' "$gs/out"
