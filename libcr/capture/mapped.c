@@ -15,7 +15,9 @@
 #include "image/codec.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
-#define DIGEST_MAX (64u << 20) /* bytes of a file: what takes a moment */
+/* Bytes of one file and of all that are read for digests: a moment's work. */
+#define DIGEST_MAX (16u << 20)
+#define DIGEST_ALL (64u << 20)
 #define DIGEST_STEP (256u << 10)
 
 static uint32_t known(const struct cr_image *img, const char *path,
@@ -158,13 +160,16 @@ void cap_digest_mapped(struct cr_capture *c)
 	struct cr_digest *d = cr_digest_create();
 	char *buf = malloc(DIGEST_STEP);
 	struct cr_file_id *id;
+	uint64_t left = DIGEST_ALL;
 	size_t i;
 
 	for (i = 0; d && buf && i < c->img->n_mapped; i++) {
 		id = &c->img->mapped[i];
 		if (!id->deleted && !id->build_id.len && S_ISREG(id->mode) &&
-		    id->size <= DIGEST_MAX)
+		    id->size <= DIGEST_MAX && id->size <= left) {
 			digest_file(id, d, buf);
+			left -= id->size;
+		}
 	}
 	cr_digest_destroy(d);
 	free(buf);
