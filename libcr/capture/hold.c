@@ -327,9 +327,11 @@ int cap_release(struct cr_capture *c, int signal, struct cr_error *err)
 			cr_remote_unmap_scratch(t, NULL);
 		if (t && p->guard.at && t->held)
 			cr_remote_unguard(t, NULL);
-		if (t && signal)
-			kill(p->pid, signal);
 	}
+	/* only then: the death of one may be that of others */
+	for (i = 0; i < c->n_procs && signal; i++)
+		if (c->procs[i]->n_threads)
+			kill(c->procs[i]->pid, signal);
 	ret = let_go(c, err);
 	c->stopped = false;
 	return ret;

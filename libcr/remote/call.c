@@ -11,7 +11,9 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "common/procfs.h"
 #include "remote/internal.h"
 
 /* Looks for 0f 05 in [start, end); 0 if there is none. */
@@ -103,8 +105,41 @@ void cr_remote_keep_signal(struct cr_task *t, int status)
 		t->kept |= 1ULL << WSTOPSIG(status);
 }
 
+/*
+ * Until there is something to be waited for.  The kernel does not tell of the
+ * end of a process whose other threads have ended before and are ours to
+ * collect: it would be waited for in vain.
+ */
+static bool has_news(const struct cr_task *t)
+{
+	struct cr_procfs_stat st;
+	siginfo_t info = { 0 };
+
+	for (;;) {
+		if (waitid(P_ALL, 0, &info,
+			   WEXITED | WSTOPPED | WNOWAIT | __WALL |
+				   __WNOTHREAD) < 0 ||
+		    info.si_pid == t->tid)
+			return true;
+		/* somebody else's */
+		if (waitid(P_PID, (id_t)t->tid, &info,
+			   WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL) ||
+		    info.si_pid == t->tid)
+			return true;
+		if (cr_procfs_stat(t->tid, &st) || st.state == 'Z' ||
+		    st.state == 'X')
+			return false;
+		usleep(100);
+	}
+}
+
 int cr_remote_next_stop(struct cr_task *t, int *status)
 {
+	if (t->tid == t->tgid && !has_news(t)) {
+		t->seized = false;
+		t->held = false;
+		return -ESRCH;
+	}
 	while (waitpid(t->tid, status, __WALL) < 0)
 		if (errno != EINTR)
 			return -errno;
