@@ -12,8 +12,7 @@
 need_root
 tmpdir
 vm_need 6.1 6.12 5.10
-_pid1 >/dev/null
-cp "$CR_PID1" pid1
+cc_prog pid1 "$CR_SRC/test-cluster/cases/pid1.c"
 
 # on KVER CASE...
 on() {
