@@ -45,7 +45,7 @@ int main(void)
 	return 7;
 }
 END
-lines() { wc -l <"$1/count"; }
+lines() { cat "$1/count" 2>/dev/null | wc -l; }
 whole() { # DIR: every number once, in order
 	local n
 	n=$(lines "$1")
