@@ -31,7 +31,8 @@ struct cr_capture_options {
 	 */
 	bool (*is_launcher)(pid_t pid, const char *exe, void *arg);
 	void *is_launcher_arg;
-	/* hold back from QUIESCE until cr_capture_quiesce(); see runtime */
+	/* hold back from QUIESCE until cr_capture_quiesce(), see runtime;
+	   and a callback's permanent failure kills nothing */
 	bool coordinated;
 	double timeout; /* seconds for callbacks, 0: none */
 	enum { CR_SNAPSHOT_AUTO, CR_SNAPSHOT_FORK, CR_SNAPSHOT_COPY } snapshot;

@@ -121,22 +121,23 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 }
 
 /* What the user's environment says where no option was given. */
-static int plugin_local_environment(bool sbatch)
+static int plugin_local_environment(const char *prefix)
 {
-	const char *time = getenv(sbatch ? "SBATCH_CHECKPOINT" :
-					   "SLURM_CHECKPOINT");
-	const char *dir = getenv(sbatch ? "SBATCH_CHECKPOINT_DIR" :
-					  "SLURM_CHECKPOINT_DIR");
-	const char *restart = getenv("SLURM_RESTART_DIR");
+	const char *restart = getenv("SLURM_RESTART_DIR"), *time, *dir;
+	char time_name[32], dir_name[32];
 
+	snprintf(time_name, sizeof(time_name), "%s_CHECKPOINT", prefix);
+	snprintf(dir_name, sizeof(dir_name), "%s_CHECKPOINT_DIR", prefix);
+	time = getenv(time_name);
+	dir = getenv(dir_name);
 	if (!plugin.wanted && time) {
-		if (plugin_set_time(time, "SBATCH_CHECKPOINT"))
+		if (plugin_set_time(time, time_name))
 			return -1;
 		/* the job's processes see it: that is how it travels */
 		setenv("SLURM_CHECKPOINT", time, 1);
 	}
 	if (!*plugin.dir && dir) {
-		if (plugin_set_dir(plugin.dir, dir, "SBATCH_CHECKPOINT_DIR"))
+		if (plugin_set_dir(plugin.dir, dir, dir_name))
 			return -1;
 		setenv("SLURM_CHECKPOINT_DIR", dir, 1);
 	}
@@ -153,9 +154,13 @@ int slurm_spank_init_post_opt(spank_t sp, int ac, char **av)
 	(void)sp;
 	(void)ac;
 	(void)av;
-	if (context == S_CTX_ALLOCATOR || context == S_CTX_LOCAL)
-		return plugin_local_environment(context == S_CTX_ALLOCATOR);
-	return 0;
+	if (context == S_CTX_LOCAL)
+		return plugin_local_environment("SLURM");
+	if (context != S_CTX_ALLOCATOR)
+		return 0;
+	return plugin_local_environment(
+		strcmp(program_invocation_short_name, "salloc") ? "SBATCH" :
+								  "SALLOC");
 }
 
 static void plugin_remote_environment(spank_t sp)
@@ -184,6 +189,54 @@ static void plugin_remote_environment(spank_t sp)
 	}
 }
 
+/* Takes our libraries out of LD_PRELOAD. */
+static void plugin_unload(spank_t sp)
+{
+	char was[8192], now[8192], ours[2][PATH_MAX + 16], *save, *p;
+	const char *libdir = spank_agent_path("CR_LIBDIR", LIBDIR);
+
+	if (spank_getenv(sp, "LD_PRELOAD", was, sizeof(was)) != ESPANK_SUCCESS)
+		return;
+	snprintf(ours[0], sizeof(ours[0]), "%s/libcr_slurm.so", libdir);
+	snprintf(ours[1], sizeof(ours[1]), "%s/libcr_mpi.so", libdir);
+	*now = '\0';
+	for (p = strtok_r(was, ": ", &save); p; p = strtok_r(NULL, ": ", &save))
+		if (strcmp(p, ours[0]) && strcmp(p, ours[1])) {
+			if (*now)
+				strcat(now, ":");
+			strcat(now, p);
+		}
+	if (*now)
+		spank_setenv(sp, "LD_PRELOAD", now, 1);
+	else
+		spank_unsetenv(sp, "LD_PRELOAD");
+}
+
+/*
+ * What the environment says of another job's checkpoints, if this one was
+ * submitted from inside that job: its processes must not tell that job's
+ * agent of themselves.  True if the environment is that of this job.
+ */
+static bool plugin_forget(spank_t sp, const char *own)
+{
+	static const char *const names[] = {
+		CR_AGENT_SOCKET_ENV, CR_LAUNCHER_ENV, CR_TASK_ARGV0_ENV,
+		CR_TASK_PATH_ENV, "CR_TASK_BATCH", "CR_RESTART_DIR",
+		CR_RESTART_STEP_ENV, "SLURM_CHECKPOINT_IMAGE_DIR",
+	};
+	char path[PATH_MAX];
+
+	if (spank_getenv(sp, CR_AGENT_SOCKET_ENV, path, sizeof(path)) !=
+	    ESPANK_SUCCESS)
+		return false;
+	if (!strcmp(path, own))
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		spank_unsetenv(sp, names[i]);
+	plugin_unload(sp);
+	return false;
+}
+
 /* Puts our libraries first; what was there stays. */
 static void plugin_preload(spank_t sp)
 {
@@ -210,8 +263,7 @@ static void plugin_preload(spank_t sp)
 /* In slurmstepd, with the user's effective ids; once per step and node. */
 int slurm_spank_user_init(spank_t sp, int ac, char **av)
 {
-	struct spank_agent a = { .period = plugin.period,
-				 .keep = plugin.keep };
+	struct spank_agent a = { .keep = plugin.keep };
 	uint32_t node = 1;
 	char text[PATH_MAX + 64];
 
@@ -219,7 +271,19 @@ int slurm_spank_user_init(spank_t sp, int ac, char **av)
 	(void)av;
 	if (!spank_remote(sp))
 		return 0;
+	if (spank_get_item(sp, S_JOB_ID, &a.job) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_STEPID, &a.step) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_UID, &a.uid) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_GID, &a.gid) != ESPANK_SUCCESS)
+		return 0;
 	plugin_remote_environment(sp);
+	/* a step is saved with its job, or would begin anew at a restart */
+	snprintf(text, sizeof(text), "/tmp/stillpoint-%d/%u/agent", (int)a.uid,
+		 a.job);
+	if (plugin_forget(sp, text) || spank_agent_listens(text)) {
+		plugin.wanted = true;
+		plugin.never = false;
+	}
 	if (!plugin.wanted || plugin.never || !*plugin.dir)
 		return 0;
 	if (spank_getenv(sp, "SLURM_HET_SIZE", text, sizeof(text)) ==
@@ -228,13 +292,9 @@ int slurm_spank_user_init(spank_t sp, int ac, char **av)
 			    "is a heterogeneous job");
 		return 0;
 	}
+	a.period = plugin.period;
 	a.dir = plugin.dir;
 	a.site = plugin.site;
-	if (spank_get_item(sp, S_JOB_ID, &a.job) != ESPANK_SUCCESS ||
-	    spank_get_item(sp, S_JOB_STEPID, &a.step) != ESPANK_SUCCESS ||
-	    spank_get_item(sp, S_JOB_UID, &a.uid) != ESPANK_SUCCESS ||
-	    spank_get_item(sp, S_JOB_GID, &a.gid) != ESPANK_SUCCESS)
-		return 0;
 	if (spank_getenv(sp, "CR_AGENT_FAULT", text, sizeof(text)) ==
 	    ESPANK_SUCCESS)
 		snprintf(a.fault, sizeof(a.fault), "%s", text);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +81,22 @@ static void spank_agent_child(const struct spank_agent *a, int fd)
 	execve(path, argv, env);
 	dprintf(2, "%s: %s", path, strerror(errno));
 	_exit(127);
+}
+
+bool spank_agent_listens(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool yes;
+
+	if (fd < 0 || strlen(path) >= sizeof(a.sun_path)) {
+		close(fd);
+		return false;
+	}
+	strcpy(a.sun_path, path);
+	yes = !connect(fd, (struct sockaddr *)&a, sizeof(a));
+	close(fd);
+	return yes;
 }
 
 /* What is written until the end of the file is why there is no agent. */

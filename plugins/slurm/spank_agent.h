@@ -23,6 +23,8 @@ struct spank_agent {
 
 /* The directory in the environment variable, or as configured. */
 const char *spank_agent_path(const char *variable, const char *configured);
+/* Is there one at this socket? */
+bool spank_agent_listens(const char *path);
 /*
  * Returns when the agent listens: 0; else -errno with the reason in text.
  * Called with the user's effective ids and the right to take them for good.

@@ -12,6 +12,7 @@
 
 #define ASK_WAIT 60	     /* seconds, without MaxWait= */
 #define ASK_PERIODIC_WAIT 120 /* for those by the clock */
+#define ASK_ABLE_WAIT 10      /* for what passes by itself */
 
 static struct json_object *ask_answer(int status, const char *text)
 {
@@ -35,16 +36,28 @@ const char *cr_coord_why_not(struct cr_coord *c)
 	return "";
 }
 
-static void ask_able(struct cr_peer *p)
+static struct json_object *ask_able_answer(const char *why, time_t began)
 {
-	struct cr_coord *c = p->coord;
-	const char *why = cr_coord_why_not(c);
 	struct json_object *a = ask_answer(0, "");
 
 	cr_json_put_bool(a, "able", !*why);
 	cr_json_put_str(a, "why", why);
-	cr_json_put_int(a, "began", c->active ? c->began : 0);
-	ask_send(p, a);
+	cr_json_put_int(a, "began", began);
+	return a;
+}
+
+/* All agents have to look: that is done like a checkpoint's beginning. */
+static void ask_able(struct cr_peer *p)
+{
+	struct cr_coord *c = p->coord;
+	const char *why = cr_coord_why_not(c);
+
+	if (c->active && !c->checking)
+		ask_send(p, ask_able_answer(why, c->began));
+	else if (*why)
+		ask_send(p, ask_able_answer(why, 0));
+	else
+		cr_coord_queue(c, p, "able", "", ASK_ABLE_WAIT);
 }
 
 static void ask_error(struct cr_peer *p)
@@ -181,11 +194,27 @@ void cr_coord_ask(struct cr_peer *p, struct json_object *msg)
 		ask_send(p, ask_answer(-EINVAL, "no such operation"));
 }
 
+static void ask_next(struct cr_coord *c)
+{
+	struct cr_request *r = c->queue;
+
+	c->queue = r->next;
+	free(r);
+}
+
 void cr_coord_done(struct cr_coord *c, int status, const char *text)
 {
 	struct cr_request *r = c->queue;
-	struct json_object *a = ask_answer(status, text);
+	struct json_object *a;
 
+	if (c->checking) {
+		if (r->peer)
+			ask_send(r->peer,
+				 ask_able_answer(status ? text : "", 0));
+		ask_next(c);
+		return;
+	}
+	a = ask_answer(status, text);
 	cr_log("%s: generation %d: %s", r->op, c->generation,
 	       status ? text : "committed");
 	if (status) {
@@ -202,8 +231,7 @@ void cr_coord_done(struct cr_coord *c, int status, const char *text)
 	if (r->peer)
 		cr_coord_send(r->peer, a);
 	json_object_put(a);
-	c->queue = r->next;
-	free(r);
+	ask_next(c);
 }
 
 static void ask_period(void *arg)
@@ -211,7 +239,7 @@ static void ask_period(void *arg)
 	struct cr_coord *c = arg;
 
 	/* one by the clock at a time, and none while somebody forbids it */
-	if (!c->active && !c->disabled)
+	if ((!c->active || c->checking) && !c->disabled)
 		cr_coord_queue(c, NULL, "periodic", "", ASK_PERIODIC_WAIT);
 	cr_coord_set_period(c);
 }

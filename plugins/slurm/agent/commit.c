@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "plugins/slurm/agent/child.h"
@@ -82,6 +83,25 @@ static struct json_object *commit_manifest(struct cr_coord *c)
 	return m;
 }
 
+/* A generation elsewhere must not need the job's own directory. */
+static int commit_companions(struct cr_coord *c, struct cr_error *err)
+{
+	static const char *const names[] = { "script", "environment" };
+	char from[PATH_MAX + 16], to[PATH_MAX + 16];
+	struct stat st;
+	int rc = 0;
+
+	if (!strcmp(c->jobdir, c->opt.jobdir))
+		return 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !rc; i++) {
+		snprintf(from, sizeof(from), "%s/%s", c->opt.jobdir, names[i]);
+		snprintf(to, sizeof(to), "%s/%s", c->jobdir, names[i]);
+		if (!stat(from, &st))
+			rc = cr_copy_file(from, to, st.st_size, err);
+	}
+	return rc;
+}
+
 /* In a child. */
 static int commit_write(void *arg, struct cr_error *err)
 {
@@ -89,6 +109,8 @@ static int commit_write(void *arg, struct cr_error *err)
 	struct json_object *m = commit_manifest(c);
 	int rc = cr_json_object(m, "batch") ? commit_launchers(c, err) : 0;
 
+	if (!rc)
+		rc = commit_companions(c, err);
 	if (!rc)
 		rc = cr_gens_commit(c->dir, m, err);
 	json_object_put(m);

@@ -55,7 +55,7 @@ static void coord_rank(struct cr_peer *p, struct json_object *msg)
 {
 	struct cr_coord *c = p->coord;
 	int id = cr_json_int(msg, "id", 0);
-	bool cut = c->active && c->phase <= CR_PHASE_SNAPSHOT;
+	bool cut = c->active && !c->checking && c->phase <= CR_PHASE_SNAPSHOT;
 	struct json_object *ok;
 	int *held;
 

@@ -74,6 +74,7 @@ struct cr_coord {
 	long deadline; /* for the phases up to SNAPSHOT, cr_loop_now() */
 	int timer;
 	bool hold, committed;
+	bool checking; /* no generation: what "able" asks for */
 	unsigned int waiting;
 	struct json_object *ranks;     /* of this phase's reports */
 	struct json_object *launchers; /* pid -> world */
@@ -96,7 +97,7 @@ void cr_coord_ask(struct cr_peer *p, struct json_object *msg);
 /* Queues a checkpoint; peer NULL: by the clock. */
 void cr_coord_queue(struct cr_coord *c, struct cr_peer *p, const char *op,
 		    const char *base, int max_wait);
-/* The request in hand is done. */
+/* The request in hand is done; of "able" status 0 means yes. */
 void cr_coord_done(struct cr_coord *c, int status, const char *text);
 void cr_coord_set_period(struct cr_coord *c);
 /* "" if the job can be checkpointed now, else why not. */

@@ -41,7 +41,7 @@ static void generation_aborted(struct cr_coord *c)
 
 	cr_loop_cancel(c->opt.loop, c->timer);
 	c->timer = 0;
-	if (!c->committed && cr_gens_remove(c->dir, &err))
+	if (!c->committed && !c->checking && cr_gens_remove(c->dir, &err))
 		cr_log("%s", err.text);
 	c->phase = CR_PHASE_NONE;
 	c->active = false;
@@ -72,10 +72,12 @@ void cr_coord_abort(struct cr_coord *c, int code, const char *text)
 	if (!c->active || c->phase == CR_PHASE_ABORT ||
 	    c->phase == CR_PHASE_NONE || c->phase == CR_PHASE_FINISH)
 		return;
-	cr_log("generation %d: %s fails: %s", c->generation,
-	       cr_phase_name(c->phase), text);
+	if (code)
+		cr_log("generation %d: %s fails: %s", c->generation,
+		       cr_phase_name(c->phase), text);
 	cr_error_clear(&c->error);
-	cr_error_set(&c->error, code, "%s", text);
+	if (code)
+		cr_error_set(&c->error, code, "%s", text);
 	c->phase = CR_PHASE_ABORT;
 	cr_loop_cancel(c->opt.loop, c->timer);
 	c->timer = cr_loop_after(c->opt.loop, GENERATION_ABORT_MS,
@@ -110,7 +112,7 @@ void cr_coord_send_phase(struct cr_coord *c, enum cr_phase phase)
 	struct json_object *msg = cr_json_message("phase");
 
 	c->phase = phase;
-	if (phase != CR_PHASE_REQUEST)
+	if (phase > CR_PHASE_REQUEST)
 		cr_log("generation %d: %s", c->generation,
 		       cr_phase_name(phase));
 	json_object_put(c->ranks);
@@ -123,7 +125,7 @@ void cr_coord_send_phase(struct cr_coord *c, enum cr_phase phase)
 			(c->deadline - cr_loop_now()) / 1000 + 1);
 	c->waiting = 0;
 	for (struct cr_peer *p = c->peers; p; p = p->next) {
-		if (phase == CR_PHASE_REQUEST)
+		if (phase <= CR_PHASE_REQUEST)
 			p->member = p->agent;
 		p->pending = p->member;
 		c->waiting += p->member;
@@ -142,6 +144,7 @@ static void generation_start(struct cr_coord *c)
 	long left = c->deadline - cr_loop_now();
 
 	c->hold = !strcmp(r->op, "vacate") || !strcmp(r->op, "requeue");
+	c->checking = !strcmp(r->op, "able");
 	c->committed = false;
 	cr_error_clear(&c->error);
 	if (*r->base)
@@ -153,15 +156,17 @@ static void generation_start(struct cr_coord *c)
 	c->generation = g.n ? g.number[g.n - 1] + 1 : 1;
 	cr_gens_free(&g);
 	cr_gens_path(c->dir, sizeof(c->dir), c->jobdir, c->generation);
-	if (cr_gens_mkdir(c->dir, 0700, &err)) {
+	if (!c->checking && cr_gens_mkdir(c->dir, 0700, &err)) {
 		cr_coord_done(c, err.code, err.text);
 		generation_idle(c);
 		return;
 	}
 	c->timer = cr_loop_after(c->opt.loop, left > 0 ? left : 0,
 				 generation_timeout, c);
-	cr_log("generation %d begins (%s)", c->generation, r->op);
-	cr_coord_send_phase(c, CR_PHASE_REQUEST);
+	if (!c->checking)
+		cr_log("generation %d begins (%s)", c->generation, r->op);
+	cr_coord_send_phase(c, c->checking ? CR_PHASE_CHECK :
+					     CR_PHASE_REQUEST);
 }
 
 static void generation_retry(void *arg)
@@ -209,13 +214,16 @@ static void generation_next(struct cr_coord *c)
 	int rc = 0;
 
 	switch (c->phase) {
+	case CR_PHASE_CHECK:
 	case CR_PHASE_REQUEST:
 		if (!json_object_array_length(c->ranks))
 			rc = cr_error_set(&err, -EAGAIN,
 					  "no task of the job runs (yet)");
 		else
 			rc = cr_worlds_check(&c->worlds, c->ranks, &err);
-		if (!rc)
+		if (!rc && c->checking)
+			cr_coord_abort(c, 0, ""); /* that was all */
+		else if (!rc)
 			cr_coord_send_phase(c, CR_PHASE_QUIESCE);
 		break;
 	case CR_PHASE_QUIESCE:

@@ -108,10 +108,16 @@ static void local_message(int fd, short revents, void *arg)
 	struct cr_register m;
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
+	ssize_t n;
 
 	(void)revents;
 	cr_loop_unwatch(a->loop, fd);
-	if (recv(fd, &m, sizeof(m), MSG_DONTWAIT) != (ssize_t)sizeof(m) ||
+	n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
+	if (!n) { /* only wanted to know whether we listen */
+		close(fd);
+		return;
+	}
+	if (n != (ssize_t)sizeof(m) ||
 	    m.magic != CR_REGISTER_MAGIC ||
 	    m.version != CR_REGISTER_VERSION ||
 	    !memchr(m.world, '\0', sizeof(m.world)) ||

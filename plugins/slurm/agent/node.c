@@ -265,9 +265,14 @@ static void node_finish(struct cr_node *n)
 
 static void node_phase(struct cr_node *n, struct json_object *msg)
 {
-	enum cr_phase phase = cr_phase_parse(cr_json_str(msg, "phase", ""));
+	const char *name = cr_json_str(msg, "phase", "");
+	enum cr_phase phase = cr_phase_parse(name);
 
-	if (phase == CR_PHASE_REQUEST) {
+	if (phase == CR_PHASE_NONE) {
+		cr_log("unknown phase \"%s\"", name);
+		return;
+	}
+	if (phase <= CR_PHASE_REQUEST) {
 		n->generation = cr_json_int(msg, "generation", 0);
 		n->timeout = cr_json_int(msg, "timeout", 0);
 		n->end = cr_json_bool(msg, "hold", false);
@@ -280,7 +285,7 @@ static void node_phase(struct cr_node *n, struct json_object *msg)
 	n->phase = phase;
 	n->status = 0;
 	n->text[0] = '\0';
-	if (phase == CR_PHASE_REQUEST) {
+	if (phase <= CR_PHASE_REQUEST) {
 		int rc = cr_node_start_workers(n);
 
 		node_watch_workers(n);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const char *const phase_names[] = {
-	"NONE",	  "REQUEST", "QUIESCE", "SNAPSHOT", "RESUME",
-	"STORE", "COMMIT",  "FINISH",	"ABORT",
+	"NONE",	  "CHECK", "REQUEST", "QUIESCE", "SNAPSHOT",
+	"RESUME", "STORE", "COMMIT",  "FINISH",  "ABORT",
 };
 
 const char *cr_phase_name(enum cr_phase phase)
@@ -16,7 +16,7 @@ const char *cr_phase_name(enum cr_phase phase)
 
 enum cr_phase cr_phase_parse(const char *name)
 {
-	for (int i = CR_PHASE_REQUEST; i <= CR_PHASE_ABORT; i++)
+	for (int i = CR_PHASE_CHECK; i <= CR_PHASE_ABORT; i++)
 		if (!strcmp(name, phase_names[i]))
 			return i;
 	return CR_PHASE_NONE;

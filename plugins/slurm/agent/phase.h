@@ -5,6 +5,7 @@
 
 enum cr_phase {
 	CR_PHASE_NONE,
+	CR_PHASE_CHECK, /* for "able": looks, and begins nothing */
 	CR_PHASE_REQUEST,
 	CR_PHASE_QUIESCE,
 	CR_PHASE_SNAPSHOT,

@@ -21,6 +21,8 @@
 #include "plugins/slurm/agent/procs.h"
 
 #define WORKER_GRACE_MS 5000 /* the coordinator comes first */
+#define WORKER_LOOKS 4
+#define WORKER_LOOK_US 50000
 
 struct worker {
 	struct cr_worker_options opt;
@@ -79,7 +81,33 @@ static void worker_fault(const struct worker *w, enum cr_phase phase)
 		kill(getppid(), strcmp(what, "stop") ? SIGKILL : SIGSTOP);
 }
 
-static int worker_request(struct worker *w, struct cr_error *err)
+/* The first obstacle is enough. */
+static void worker_obstacle(const char *line, void *arg)
+{
+	struct cr_error *err = arg;
+
+	if (!err->code)
+		cr_error_set(err, -ENOTSUP, "%s", line);
+}
+
+/* Some obstacles are there for a moment only: a file of /proc, an exec. */
+static int worker_look(struct cr_capture *c, struct cr_error *err)
+{
+	struct cr_error first;
+	int rc = 0;
+
+	for (int i = 0; i < WORKER_LOOKS; i++) {
+		if (i)
+			usleep(WORKER_LOOK_US);
+		cr_error_clear(&first);
+		rc = cr_capture_check(c, worker_obstacle, &first, err);
+		if (rc <= 0)
+			return rc;
+	}
+	return cr_error_set(err, first.code, "%s", first.text);
+}
+
+static int worker_request(struct worker *w, bool check, struct cr_error *err)
 {
 	struct cr_capture_options o = {
 		.scope = CR_SCOPE_TREE,
@@ -93,7 +121,10 @@ static int worker_request(struct worker *w, struct cr_error *err)
 	};
 	int rc = cr_capture_create(&w->capture, &o, err);
 
-	return rc ? rc : cr_capture_request(w->capture, err);
+	if (rc)
+		return rc;
+	return check ? worker_look(w->capture, err) :
+		       cr_capture_request(w->capture, err);
 }
 
 /* The script's output files: Slurm empties them when it requeues a job. */
@@ -181,8 +212,10 @@ static int worker_do(struct worker *w, const struct cr_worker_command *cmd,
 	if (cmd->phase > CR_PHASE_SNAPSHOT)
 		w->deadline = 0; /* what is left takes the time it takes */
 	switch (cmd->phase) {
+	case CR_PHASE_CHECK:
+		return worker_request(w, true, err);
 	case CR_PHASE_REQUEST:
-		return worker_request(w, err);
+		return worker_request(w, false, err);
 	case CR_PHASE_QUIESCE:
 		return cr_capture_quiesce(w->capture, err);
 	case CR_PHASE_SNAPSHOT:

@@ -9,7 +9,7 @@
 #include "plugins/slurm/command/command.h"
 
 #define COMMAND_CONNECT_MS 10000
-#define COMMAND_ANSWER_MS 20000 /* to what needs no checkpoint */
+#define COMMAND_ANSWER_MS 40000 /* to what needs no checkpoint */
 #define COMMAND_START_S 15	/* from RUNNING to the agent's first word */
 #define COMMAND_POLL_US 200000
 

@@ -24,9 +24,10 @@ struct cr_command {
 
 /* ask.c: verbs that the job's coordinator answers */
 int cr_command_ask(struct cr_command *c, const char *op);
-/* files.c: verbs that only read the directory, or Slurm */
+/* files.c: verbs that only read the directory */
 int cr_command_list(struct cr_command *c);
 int cr_command_show(struct cr_command *c);
+/* restart.c */
 int cr_command_restart(struct cr_command *c);
 
 /* locate.c */

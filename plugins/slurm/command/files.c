@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* files.c - verbs that read the directory of generations, or ask Slurm */
+/* files.c - verbs that read the directory of generations */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "plugins/slurm/agent/gens.h"
 #include "plugins/slurm/command/command.h"
@@ -137,56 +135,5 @@ int cr_command_show(struct cr_command *c)
 	else
 		files_show(m, path);
 	json_object_put(m);
-	return 0;
-}
-
-/* Slurm has forgotten the job: a new one takes up its generation. */
-static int files_resubmit(const char *dir)
-{
-	char script[PATH_MAX + 8], restart[PATH_MAX + 32];
-	char parent[PATH_MAX], *slash;
-	const char *argv[] = { "sbatch", restart, "--checkpoint", NULL, script,
-			       NULL };
-	char option[PATH_MAX + 32];
-
-	snprintf(script, sizeof(script), "%s/script", dir);
-	if (access(script, R_OK))
-		return cr_command_fail("%s: %s", script, strerror(errno));
-	snprintf(restart, sizeof(restart), "--restart-dir=%s", dir);
-	snprintf(parent, sizeof(parent), "%s", dir);
-	slash = strrchr(parent, '/');
-	*slash = '\0';
-	snprintf(option, sizeof(option), "--checkpoint-dir=%s", parent);
-	argv[3] = option;
-	execvp("sbatch", (char **)argv);
-	return cr_command_fail("sbatch: %s", strerror(errno));
-}
-
-int cr_command_restart(struct cr_command *c)
-{
-	struct cr_error err = { 0 };
-	char dir[PATH_MAX];
-
-	if (c->image_dir)
-		snprintf(dir, sizeof(dir), "%s/%u", c->image_dir, c->job);
-	else if (cr_command_jobdir(c, dir, &err))
-		return cr_command_fail("%s", err.text);
-	if (!c->has_info)
-		c->has_info = !cr_jobctl_info(c->job, &c->info, &err);
-	if (!cr_gens_newest(dir, NULL))
-		return cr_command_fail("job %u has no usable generation in %s",
-				       c->job, dir);
-	if (!c->has_info || c->image_dir)
-		return files_resubmit(dir);
-	if (c->info.running)
-		return cr_command_fail("job %u is running", c->job);
-	cr_error_clear(&err);
-	if (!c->info.pending && cr_jobctl_requeue(c->job, &err)) {
-		if (!c->quiet)
-			fprintf(stderr, "%s; submitting it as a new job\n",
-				err.text);
-		return files_resubmit(dir);
-	}
-	cr_jobctl_start_now(c->job, NULL);
 	return 0;
 }

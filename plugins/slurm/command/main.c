@@ -10,6 +10,8 @@
 #include "config.h"
 #include "plugins/slurm/command/command.h"
 
+#define MAIN_MOST 999999
+
 static const char usage[] =
 	"usage: slurm-checkpoint [options] VERB JOB[_TASK] [MaxWait=S] [ImageDir=DIR]\n"
 	"\n"
@@ -31,24 +33,34 @@ static const char usage[] =
 	"  -q, --quiet\n"
 	"      --help, --version\n";
 
-static int main_key(struct cr_command *c, const char *arg)
+/* A positive number, or 0. */
+static int main_number(const char *text)
 {
 	char *end;
+	long n = strtol(text, &end, 10);
 
+	return *end || end == text || n < 1 || n > MAIN_MOST ? 0 : n;
+}
+
+static int main_image_dir(struct cr_command *c, const char *dir)
+{
+	c->image_dir = dir;
+	if (*dir != '/')
+		return cr_command_fail("%s: must be an absolute path", dir);
+	return 0;
+}
+
+static int main_key(struct cr_command *c, const char *arg)
+{
 	if (!strncasecmp(arg, "MaxWait=", 8)) {
-		c->max_wait = strtol(arg + 8, &end, 10);
-		if (*end || end == arg + 8 || c->max_wait < 1)
+		c->max_wait = main_number(arg + 8);
+		if (!c->max_wait)
 			return cr_command_fail("%s: not a number of seconds",
 					       arg);
 		return 0;
 	}
-	if (!strncasecmp(arg, "ImageDir=", 9)) {
-		c->image_dir = arg + 9;
-		if (*c->image_dir != '/')
-			return cr_command_fail("%s: must be an absolute path",
-					       arg);
-		return 0;
-	}
+	if (!strncasecmp(arg, "ImageDir=", 9))
+		return main_image_dir(c, arg + 9);
 	if (!strcasecmp(arg, "StickToNodes"))
 		return cr_command_fail("StickToNodes is not supported: give "
 				       "the nodes with scontrol update "
@@ -106,13 +118,19 @@ int main(int argc, char **argv)
 				return 2;
 			break;
 		case 'i':
-			c.image_dir = optarg;
+			if (main_image_dir(&c, optarg))
+				return 2;
 			break;
 		case 'd':
 			c.dir = optarg;
 			break;
 		case 'g':
-			c.generation = atoi(optarg);
+			c.generation = main_number(optarg);
+			if (!c.generation) {
+				cr_command_fail("%s: not a generation's number",
+						optarg);
+				return 2;
+			}
 			break;
 		case 'j':
 			c.json = true;

@@ -125,11 +125,11 @@ static int tear_down(void **state)
 	return rmdir(t.dir);
 }
 
-static void create(int max_wait)
+static void ask(const char *op, int max_wait)
 {
 	int limit;
 
-	cr_coord_queue(t.coord, NULL, "create", "", max_wait);
+	cr_coord_queue(t.coord, NULL, op, "", max_wait);
 	limit = cr_loop_after(t.loop, 20000, stop, NULL);
 	cr_loop_run(t.loop);
 	cr_loop_cancel(t.loop, limit);
@@ -142,7 +142,7 @@ static void retention_before_answer(void **state)
 {
 	(void)state;
 	for (int i = 1; i <= 4; i++) {
-		create(30);
+		ask("create", 30);
 		assert_int_equal(t.coord->last_error.code, 0);
 		assert_int_equal(cr_gens_newest(t.dir, NULL), i);
 		assert_int_equal(t.at_finish, i < 2 ? i : 2);
@@ -155,7 +155,7 @@ static void time_limit(void **state)
 {
 	(void)state;
 	t.silent = CR_PHASE_QUIESCE;
-	create(1);
+	ask("create", 1);
 	assert_int_equal(t.phases[CR_PHASE_ABORT], 1);
 	assert_int_equal(t.phases[CR_PHASE_SNAPSHOT], 0);
 	assert_int_equal(t.coord->last_error.code, -ETIMEDOUT);
@@ -178,6 +178,28 @@ static void time_limit_in_queue(void **state)
 	assert_string_equal(t.coord->queue->op, "create");
 }
 
+/* "able" looks only: nothing on the disk, and no failure of a checkpoint. */
+static void able_begins_nothing(void **state)
+{
+	struct cr_gens g;
+
+	(void)state;
+	ask("able", 30);
+	assert_int_equal(t.phases[CR_PHASE_CHECK], 1);
+	assert_int_equal(t.phases[CR_PHASE_ABORT], 1);
+	t.silent = CR_PHASE_CHECK;
+	ask("able", 1);
+	assert_int_equal(t.phases[CR_PHASE_ABORT], 2);
+	assert_int_equal(t.phases[CR_PHASE_REQUEST], 0);
+	assert_int_equal(t.coord->last_error.code, 0);
+	assert_int_equal(cr_gens_list(&g, t.dir, false), 0);
+	assert_int_equal(g.n, 0);
+	cr_gens_free(&g);
+
+	ask("create", 30);
+	assert_int_equal(cr_gens_newest(t.dir, NULL), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +207,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(time_limit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(time_limit_in_queue, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(able_begins_nothing, set_up,
 						tear_down),
 	};
 
