@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 
-ARRAYS = ("SHM", "FILES", "MM", "PROCESS", "RUNS")
+ARRAYS = ("SHM", "FILES", "MM", "PROCESS", "RUNS", "SETTINGS")
 
 
 def tables(text):
