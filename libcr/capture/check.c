@@ -135,7 +135,7 @@ static void check_directories(struct cr_capture *c, struct cap_proc *p)
 }
 
 static const char *const namespaces[] = { "pid", "mnt", "net",
-					  "ipc", "uts", "user" };
+					  "ipc", "uts", "user", "time" };
 
 /* All processes of the scope must see the same system. */
 static void check_namespaces(struct cr_capture *c, struct cap_proc *p)

@@ -19,20 +19,31 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/* As the program sees it, which may be in another time namespace than we. */
+static uint64_t its_clock_ns(pid_t pid, clockid_t clock, const char *name)
+{
+	return clock_ns(clock) +
+	       (uint64_t)(cr_procfs_clock_offset(pid, name) -
+			  cr_procfs_clock_offset(getpid(), name));
+}
+
 static int describe_host(struct cr_capture *c, struct cr_error *err)
 {
+	const struct cap_proc *root = cap_scope_root(c);
 	struct cr_image *img = c->img;
 	struct utsname u;
 
 	uname(&u);
 	img->created_ns = clock_ns(CLOCK_REALTIME);
-	img->clock_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
-	img->clock_boottime_ns = clock_ns(CLOCK_BOOTTIME);
+	img->clock_monotonic_ns =
+		its_clock_ns(root->pid, CLOCK_MONOTONIC, "monotonic");
+	img->clock_boottime_ns =
+		its_clock_ns(root->pid, CLOCK_BOOTTIME, "boottime");
 	img->hostname = strdup(u.nodename);
 	img->kernel = strdup(u.release);
 	img->creator = strdup(PACKAGE_NAME " " PACKAGE_VERSION);
 	img->page_size = 4096;
-	img->root_pid = cap_scope_root(c)->vpid;
+	img->root_pid = root->vpid;
 	img->scope = c->opt.scope;
 	if (!img->hostname || !img->kernel || !img->creator)
 		return cr_error_set(err, -ENOMEM, "out of memory");

@@ -229,3 +229,15 @@ int cr_procfs_pids(int32_t **list, size_t *n)
 {
 	return numbers("/proc", list, n);
 }
+
+int64_t cr_procfs_clock_offset(pid_t pid, const char *clock)
+{
+	char *text = cr_procfs_read(pid, NULL, "timens_offsets");
+	const char *p = text ? strstr(text, clock) : NULL;
+	long long s = 0, ns = 0;
+
+	if (!p || sscanf(p + strlen(clock), "%lld %lld", &s, &ns) != 2)
+		s = ns = 0;
+	free(text);
+	return s * 1000000000LL + ns;
+}

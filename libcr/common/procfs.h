@@ -28,6 +28,8 @@ int cr_procfs_stat(pid_t pid, struct cr_procfs_stat *st);
 /* Text behind "name:" in the content of a status file; NULL if not there. */
 const char *cr_procfs_field(const char *status, const char *name);
 /* The last of the numbers of a field (innermost namespace), or dflt. */
+/* Offset of a clock ("monotonic", "boottime") from the machine's, in ns. */
+int64_t cr_procfs_clock_offset(pid_t pid, const char *clock);
 int32_t cr_procfs_last(const char *status, const char *name, int32_t dflt);
 uint64_t cr_procfs_hex(const char *status, const char *name);
 

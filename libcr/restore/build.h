@@ -99,6 +99,7 @@ int cr_verify_identity(struct cr_restore_context *ctx, struct cr_error *err);
 /* -EEXIST with the holder's name if an id is taken on this host. */
 int cr_verify_pids(struct cr_restore_context *ctx, struct cr_error *err);
 bool cr_may_choose_pids(void);
+bool cr_may_set_clocks(void);
 
 /* omit.c: no part of checkpoints; again in every process that is not a stub */
 int cr_omit_create(const struct cr_restore_options *opt, struct cr_error *err);
@@ -123,6 +124,9 @@ int64_t cr_stub_call(struct cr_task *t, const char *what, long nr,
 int cr_stub_try(struct cr_task *t, int64_t *ret, long nr,
 		const uint64_t args[6], struct cr_error *err);
 /* Copies bytes into the stub's bench at data + offset; its address or 0. */
+/* clock.c: can its clocks go on here?  Then, before the first stub, they do. */
+int cr_clock_verify(const struct cr_image *img, struct cr_error *err);
+int cr_clock_continue(struct cr_restore_context *ctx, struct cr_error *err);
 /* settings.c */
 int cr_settings_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			bool of_memory, struct cr_error *err);

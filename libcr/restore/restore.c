@@ -181,6 +181,8 @@ static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = cr_sysv_verify(ctx->img, &why);
 	if (!ret)
+		ret = cr_clock_verify(ctx->img, &why);
+	if (!ret)
 		ret = may_choose_pids(opt, &why);
 	if (!ret)
 		return 0;

@@ -89,6 +89,8 @@ static int build(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = open_engine(ctx, err);
 	if (!ret)
+		ret = cr_clock_continue(ctx, err);
+	if (!ret)
 		ret = cr_files_open(ctx, err);
 	if (!ret)
 		ret = cr_sysv_create(ctx, err);

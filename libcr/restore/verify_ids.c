@@ -13,6 +13,7 @@
 #define CAP_SETUID_BIT 7
 #define CAP_SYS_CHROOT_BIT 18
 #define CAP_SYS_ADMIN_BIT 21
+#define CAP_SYS_TIME_BIT 25
 #define CAP_CHECKPOINT_RESTORE_BIT 40
 
 static bool have_cap(int bit)
@@ -28,6 +29,12 @@ static bool have_cap(int bit)
 			break;
 	fclose(f);
 	return cap >> bit & 1;
+}
+
+/* Time namespaces. */
+bool cr_may_set_clocks(void)
+{
+	return have_cap(CAP_SYS_ADMIN_BIT) && have_cap(CAP_SYS_TIME_BIT);
 }
 
 bool cr_may_choose_pids(void)
