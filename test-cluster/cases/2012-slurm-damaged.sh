@@ -6,14 +6,7 @@
 . "$(dirname "$0")/slurm.sh"
 slurm_up 1
 
-slurm_script work.sh <<'END'
-#!/bin/bash
-for i in $(seq 16); do
-	[ $i != 10 ] || until [ -e go ]; do sleep 0.1; done
-	echo "task $SLURM_PROCID at $i"
-	sleep 0.25
-done
-END
+slurm_work 16 10
 slurm_script job.sh <<'END'
 #!/bin/bash
 #SBATCH --checkpoint -n2
@@ -50,10 +43,8 @@ touch "$BOX/shared/go"
 grep "$said" "$OUT"
 grep -q ' cannot restart from generation 2: .*damaged' \
 	"$CHECKPOINTS/$JOB"/agent-n1.log
-for t in 0 1; do
-	seq -f "task $t at %.0f" 16 > want
-	grep "^task $t " "$OUT" | diff want -
-done
+slurm_counted "$OUT" 0 1 16
+slurm_counted "$OUT" 1 1 16
 slurm_has "srun gave 0"
 must_fail grep -qv '^task\|^srun gave\|^stillpoint: cannot restart' "$OUT"
 

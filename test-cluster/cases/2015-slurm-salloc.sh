@@ -6,14 +6,7 @@
 . "$(dirname "$0")/slurm.sh"
 slurm_up 2
 
-slurm_script work.sh <<'END'
-#!/bin/bash
-for i in $(seq 14); do
-	[ $i != 8 ] || until [ -e go ]; do sleep 0.1; done
-	echo "task $SLURM_PROCID at $i"
-	sleep 0.25
-done
-END
+slurm_work 14 8
 as_alice timeout 90 salloc --checkpoint -N2 -n2 sh -c 'srun ./work.sh' > first 2>&1 &
 wait_for 'grep -qx "task 1 at 4" first && grep -qx "task 0 at 4" first' 60
 JOB=$(as_alice squeue -h -o %A)
@@ -32,7 +25,6 @@ cat second
 for t in 0 1; do
 	n=$(grep -m 1 "^task $t at" second | sed 's/.* //')
 	[ "$n" -ge 4 ] && [ "$n" -le 8 ]
-	seq -f "task $t at %.0f" "$n" 14 > want
-	grep "^task $t at" second | diff want -
+	slurm_counted second $t "$n" 14
 done
 grep -qx next second

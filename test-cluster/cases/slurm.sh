@@ -8,6 +8,10 @@
 #	slurm_script NAME	a batch script in $BOX/shared from stdin
 #	slurm_submit ARG...	sbatch as alice; the job's number is $JOB, its
 #				output $OUT
+#	slurm_work LAST AT	work.sh: its task N says "task N at 1", 2 ... LAST,
+#				and waits at AT for the file "go"
+#	slurm_counted FILE N FIRST LAST
+#				task N has said each of these once, in order
 #	slurm_try VERB ...	slurm-checkpoint as alice, ended after 90 s (times
 #				$CR_TEST_PATIENCE)
 #	slurm_requeue [JOB]	what a dead node does to it, without the wait; but
@@ -40,6 +44,22 @@ slurm_logs() {
 slurm_script() {
 	cat > "$BOX/shared/$1"
 	chmod 755 "$BOX/shared/$1"
+}
+
+slurm_work() {
+	slurm_script work.sh <<-END
+	#!/bin/bash
+	for i in \$(seq $1); do
+		[ \$i != $2 ] || until [ -e go ]; do sleep 0.1; done
+		echo "task \$SLURM_PROCID at \$i"
+		sleep 0.25
+	done
+	END
+}
+
+slurm_counted() {
+	seq -f "task $2 at %.0f" "$3" "$4" > want
+	grep "^task $2 at" "$1" | diff want -
 }
 
 slurm_submit() {
