@@ -346,8 +346,12 @@ void cap_scope_order(struct cr_capture *c)
 
 	for (i = 0; i < c->n_procs; i++) {
 		p = c->procs[i];
-		if (!p->ended && !cr_procfs_stat(p->pid, &st))
+		if (p->ended)
+			continue;
+		if (!cr_procfs_stat(p->pid, &st))
 			p->ppid = st.ppid;
+		else /* a zombie that somebody outside has reaped */
+			p->ended = p->omitted = true;
 	}
 	if (c->n_procs)
 		qsort(c->procs, c->n_procs, sizeof(*c->procs), by_age);
