@@ -28,7 +28,12 @@ vm_run() {
 	make_initrd
 	mkdir "$run/share"
 	guest_files "$@"
-	start_qemu
+	local try
+	for try in 1 2 3 4 5; do
+		rm -f "$run/share/again"
+		start_qemu
+		[ -e "$run/share/again" ] || break
+	done
 	guest_result
 }
 
