@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # With the module an ordinary user restarts with the recorded process ids.
-# time limit: 600
+# time limit: 1300
 #
 # In the guest: uid 1000, no capabilities, no user namespaces.  Without the
 # module the same restart is refused; another user's process is.
@@ -140,7 +140,7 @@ dmesg | grep -q 'cr: session' && exit 1
 rmmod cr
 END
 export T
-vm run -k $kver -i "$module" -l log -t 500 -- env "T=$T" "PATH=$PATH" \
+vm run -k $kver -i "$module" -l log -t 1200 -- env "T=$T" "PATH=$PATH" \
 	sh "$T/in-guest" "${CR_TEST_RUNS:-50}" | tee said
 grep -q 'all runs are right' said || fail "see above"
 vm_log_clean log
