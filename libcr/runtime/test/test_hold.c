@@ -140,15 +140,20 @@ static _Atomic int forward[2]; /* how far the two threads are */
 /* In libcr's thread: the others are seen not to move while it is here. */
 static int slow(void *arg)
 {
-	int rc = cr_checkpoint(CR_CHECKPOINT_READY), before[2], i;
+	int rc = cr_checkpoint(CR_CHECKPOINT_READY), before[2], i, ms;
 
 	(void)rc;
 	stage(10);
 	for (i = 0; i < 2; i++)
 		before[i] = forward[i];
 	wait_go(10);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
+		for (ms = 0; ms < LIMIT_MS && shared->value[2 + i] &&
+			     forward[i] == before[i];
+		     ms++)
+			sleep_ms(1);
 		shared->value[i] = forward[i] - before[i];
+	}
 	late = true;
 	return 0;
 }
@@ -221,8 +226,11 @@ static void run_held(void (*program)(void), void (*what)(pid_t), bool first,
 	wait_stage(1);
 	what(pid);
 	wait_stage(10);
-	/* long enough for many steps of one that is not held */
-	sleep_ms(100);
+	/* those that are not held have all the time they need to move */
+	shared->value[2] = !first;
+	shared->value[3] = !second;
+	/* and one that is would be seen to, as a rule */
+	sleep_ms(50);
 	go(10);
 	program_end(pid);
 	assert_int_equal(shared->value[0] == 0, first);
