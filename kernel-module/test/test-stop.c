@@ -225,7 +225,7 @@ static void test_crowd(void *arg)
 	expect(!ret, "attach: %d", ret);
 	t.tids = (uintptr_t)tids;
 	for (int round = 0; round < 20; round++) {
-		ret = stop(dev, pid, 10000, &s);
+		ret = stop(dev, pid, 60000, &s);
 		expect(!ret && s.n_threads == N_THREADS,
 		       "stop: %d, %u threads, thread %d why %u", ret,
 		       s.n_threads, s.tid, s.why);
@@ -236,7 +236,7 @@ static void test_crowd(void *arg)
 		expect(!ret && t.n == N_THREADS, "threads: %d, %u", ret, t.n);
 		for (uint32_t i = 0; round < 2 && i < t.n; i++)
 			check_regs(dev, pid, tids[i]);
-		ret = stop(dev, pid, 10000, &s);
+		ret = stop(dev, pid, 60000, &s);
 		expect(ret == -EALREADY, "stop twice: %d", ret);
 		usleep(5000);
 		expect(all_spins() == before, "it runs while it is stopped");
