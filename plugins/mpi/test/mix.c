@@ -415,7 +415,7 @@ int main(int argc, char **argv)
 		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 			if (kinds[k].letter == letter)
 				kinds[k].f();
-		if (step % 100 != 99)
+		if (step % 50 != 49)
 			continue;
 		if (rank == 0) {
 			printf("step %ld\n", step + 1);
