@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem-kernel.c - memory of which the kernel knows more than its content */
+/* kern-mem.c - memory of which the kernel knows more than its content */
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>

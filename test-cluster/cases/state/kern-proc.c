@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc-kernel.c - what a process has agreed with the kernel for itself */
+/* kern-proc.c - what a process has agreed with the kernel for itself */
 #include <asm/prctl.h>
 #include <linux/capability.h>
 #include <linux/membarrier.h>

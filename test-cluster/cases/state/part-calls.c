@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * call-partial.c - a thread has transferred a part and waits to go on: the
+ * part-calls.c - a thread has transferred a part and waits to go on: the
  * call comes back when all is done, with all of it
  */
 #include <netinet/in.h>
