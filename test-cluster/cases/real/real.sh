@@ -64,7 +64,7 @@ real_result() {
 	gone "$waiter" || fail "$1: does not end: $(tail -n 3 w/out)"
 	wait "$waiter" || status=$?
 	[ $status = 0 ] || fail "$1: status $status: $(tail -n 5 w/out err)"
-	diff want w/out >diff || fail "$1: other output: $(head -n 20 diff)"
+	diff want w/out >differs || fail "$1: other output: $(head -n 20 differs)"
 }
 
 # real_restart IMAGE OPTION...
