@@ -25,7 +25,7 @@ def step(n):
     b = subprocess.Popen(['sort', '-rn'], stdin=a.stdout,
                          stdout=subprocess.PIPE, text=True)
     a.stdout.close()
-    lines = b.communicate(timeout=20)[0].split()
+    lines = b.communicate(timeout=3600)[0].split()
     filter_.stdin.write(f'step {n}\n')
     filter_.stdin.flush()
     back = filter_.stdout.readline().strip()
@@ -36,7 +36,7 @@ def step(n):
         print('wrong: it has ended')
     except subprocess.TimeoutExpired:
         sleeper.send_signal(signal.SIGTERM)
-    ended = sleeper.wait(timeout=20)
+    ended = sleeper.wait(timeout=3600)
     before = alarms
     signal.setitimer(signal.ITIMER_REAL, 0.003)
     while alarms == before:

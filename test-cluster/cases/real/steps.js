@@ -50,6 +50,9 @@ async function main() {
 		w.postMessage(n);
 	});
 	const server = http.createServer((q, a) => a.end(`<${q.url}>`));
+	// a restart may come late
+	server.keepAliveTimeout = server.headersTimeout = 0;
+	server.requestTimeout = 0;
 	await new Promise((resolve) => server.listen('socket', resolve));
 	const seen = {};
 	let acc = 1, i = 0;

@@ -28,7 +28,7 @@ def work(n, k):
 async def ask(stream, text):
     reader, writer = stream
     writer.write(text.encode() + b'\n')
-    return (await asyncio.wait_for(reader.readline(), 20)).decode().strip()
+    return (await asyncio.wait_for(reader.readline(), 3600)).decode().strip()
 
 
 async def step(n, tcp, unix):
@@ -60,7 +60,7 @@ async def main():
     seen, acc, i = {}, 1, 0
     while i < STEPS or not os.path.exists('go'):
         n = i % STEPS
-        result = await asyncio.wait_for(step(n, tcp, unix), 60)
+        result = await asyncio.wait_for(step(n, tcp, unix), 3600)
         if i < STEPS:
             seen[n] = result
             acc = (acc * 69069 + len(result)) % 2**61
