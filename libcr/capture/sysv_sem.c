@@ -276,6 +276,12 @@ static int add_set(struct cap_sysv *w, int32_t id, const struct semid_ds *ds,
 	if (s.n > MOST_SEMAPHORES)
 		s.n = MOST_SEMAPHORES;
 	ret = read_set(w, &s, &ours, &outsider, err);
+	if (ret == -EINVAL || ret == -EIDRM) {
+		/* somebody who is not stopped has removed it meanwhile */
+		cr_error_clear(err);
+		ours = false;
+		ret = 0;
+	}
 	if (!ret && ours)
 		ret = check_threads(w, err);
 	if (!ret && ours && outsider)
