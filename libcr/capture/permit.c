@@ -95,8 +95,8 @@ bool cap_permitted(struct cr_capture *c, struct cap_proc *p)
 			   scope > 1 ? "ask the administrator for 1, or for "
 				       "this checkpoint"
 				     : "it must be a descendant of yours, or "
-				       "run under cr_run where the kernel "
-				       "module is loaded");
+				       "use libcr where the kernel module is "
+				       "loaded");
 	else
 		cap_report(c,
 			   "process %d: may not be looked into: %s; it must "
