@@ -86,8 +86,15 @@ real_pause() { sleep "0.$((RANDOM % 3))$((RANDOM % 10))$((RANDOM % 10))"; }
 
 # real_checkpoint IMAGE OPTION...
 real_checkpoint() {
-	local status=0
-	timeout 60 cr_checkpoint "${@:2}" -f "$1" "$PID" 2>err || status=$?
+	local status=0 i
+	for ((i = 0; i < 600; i++)); do
+		status=0
+		timeout 60 cr_checkpoint "${@:2}" -f "$1" "$PID" 2>err || status=$?
+		# the restart before may not be over yet
+		grep -q 'is traced by process [0-9]* (cr_restart)\|no such process' err || break
+		! gone "$waiter" || break
+		sleep 0.05
+	done
 	[ $status = 0 ] || fail "checkpoint $1: status $status: $(cat err)"
 }
 
