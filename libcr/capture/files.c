@@ -56,6 +56,14 @@ static int32_t number_in_tree(const struct cr_object_source *src, pid_t pid,
 	return owner_in_tree(src->arg, thread ? F_OWNER_TID : F_OWNER_PID, pid);
 }
 
+static int32_t group_in_tree(const struct cr_object_source *src, pid_t pgid)
+{
+	const struct cr_capture *c = src->arg;
+
+	/* before the stop the numbers of groups are not known */
+	return c->img ? owner_in_tree(src->arg, F_OWNER_PGRP, pgid) : pgid;
+}
+
 static int keep_shared(const struct cr_object_source *src, int fd,
 		       uint64_t size, uint32_t *shm, struct cr_error *err)
 {
@@ -143,6 +151,7 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 			}
 			w->src->tree = w->tree;
 			w->src->number = number_in_tree;
+			w->src->group = group_in_tree;
 			w->src->keep = keep_shared;
 			w->src->mapped = is_memory;
 			w->src->arg = w->c;

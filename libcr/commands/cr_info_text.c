@@ -79,6 +79,7 @@ const char *info_object_kind(uint32_t kind)
 		[CR_OBJ_SYSV_SHM] = "System V shared memory",
 		[CR_OBJ_SYSV_SEM] = "System V semaphores",
 		[CR_OBJ_SYSV_MSG] = "System V message queue",
+		[CR_OBJ_PTY] = "pty",
 		[CR_OBJ_UNNAMED] = "file without a name",
 	};
 

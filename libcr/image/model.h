@@ -72,6 +72,7 @@ enum cr_object_kind {
 	CR_OBJ_SYSV_SHM, /* System V IPC: no descriptor refers to them */
 	CR_OBJ_SYSV_SEM,
 	CR_OBJ_SYSV_MSG,
+	CR_OBJ_PTY,	 /* pseudo terminal, both ends */
 	CR_OBJ_UNNAMED = 22, /* file without a name, open and mapped shared */
 	CR_OBJ_KINDS, /* not a kind: behind the last one */
 };

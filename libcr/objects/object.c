@@ -8,7 +8,7 @@
 
 /* The first that claims a descriptor has it. */
 static const struct cr_object_ops *const kinds[] = {
-	&cr_object_proc,      &cr_object_mqueue,  &cr_object_unnamed,
+	&cr_object_pty,	      &cr_object_proc,	  &cr_object_mqueue,  &cr_object_unnamed,
 	&cr_object_regular,
 	&cr_object_directory, &cr_object_device,  &cr_object_pipe,
 	&cr_object_stdio,     &cr_object_eventfd, &cr_object_signalfd,

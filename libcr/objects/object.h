@@ -42,6 +42,7 @@ struct cr_object_source {
 	/* What the program calls a process or thread of the tree, else 0. */
 	int32_t (*number)(const struct cr_object_source *src, pid_t pid,
 			  bool thread);
+	int32_t (*group)(const struct cr_object_source *src, pid_t pgid);
 	void *arg; /* of all */
 };
 
@@ -85,11 +86,22 @@ int cr_object_tree_stdio(const struct cr_object_tree *tree,
 			 const struct cr_object_source *src);
 /* The first terminal among the standard descriptors; -1. */
 int cr_object_tree_terminal(const struct cr_object_tree *tree);
+/* Is this end of the pseudo terminal with this number open in the tree? */
+bool cr_object_tree_terminal_end(const struct cr_object_tree *tree,
+				 int64_t index, bool master);
+/* A descriptor of the i-th slave of those that read and write. */
+bool cr_object_tree_slave(const struct cr_object_tree *tree, int64_t index,
+			  size_t i, pid_t *pid, int *fd);
+/* The number of the pseudo terminal that a descriptor shows as; -1: none. */
+int64_t cr_object_terminal(const struct cr_object_source *src);
 /* Is a socket with this inode number open somewhere in the tree? */
 bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino);
 /* A descriptor of the i-th open thing of this type (S_IFMT); false: no more. */
 bool cr_object_tree_place(const struct cr_object_tree *tree, mode_t type,
 			  size_t i, pid_t *pid, int *fd);
+/* The i-th descriptor of all. */
+bool cr_object_tree_any(const struct cr_object_tree *tree, size_t i, pid_t *pid,
+			int *fd);
 /* The inode of the i-th socket; false behind the last one. */
 bool cr_object_tree_socket(const struct cr_object_tree *tree, size_t i,
 			   uint64_t *ino);

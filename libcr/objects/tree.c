@@ -15,6 +15,7 @@ struct entry {
 	pid_t pid;
 	int fd, access;
 	bool packets;
+	int64_t terminal; /* see cr_object_terminal() */
 };
 
 struct cr_object_tree {
@@ -34,6 +35,20 @@ void cr_object_tree_destroy(struct cr_object_tree *tree)
 	free(tree);
 }
 
+int64_t cr_object_terminal(const struct cr_object_source *src)
+{
+	const char *index;
+
+	if (!S_ISCHR(src->st.st_mode))
+		return -1;
+	if (major(src->st.st_rdev) == 136)
+		return minor(src->st.st_rdev);
+	if (src->st.st_rdev != makedev(5, 2)) /* ptmx: the master */
+		return -1;
+	index = cr_object_field(src, "tty-index:");
+	return index ? strtol(index, NULL, 10) : -1;
+}
+
 static struct entry entry_of(const struct cr_object_source *src)
 {
 	return (struct entry){
@@ -45,6 +60,7 @@ static struct entry entry_of(const struct cr_object_source *src)
 		.fd = src->fd,
 		.access = (int)(cr_object_flags(src) & O_ACCMODE),
 		.packets = cr_object_flags(src) & O_DIRECT,
+		.terminal = cr_object_terminal(src),
 	};
 }
 
@@ -163,5 +179,41 @@ bool cr_object_tree_place(const struct cr_object_tree *tree, mode_t type,
 			*fd = tree->entries[k].fd;
 			return true;
 		}
+	return false;
+}
+
+bool cr_object_tree_terminal_end(const struct cr_object_tree *tree,
+				 int64_t index, bool master)
+{
+	for (size_t i = 0; tree && i < tree->n; i++)
+		if (tree->entries[i].terminal == index &&
+		    (tree->entries[i].rdev == makedev(5, 2)) == master)
+			return true;
+	return false;
+}
+
+bool cr_object_tree_any(const struct cr_object_tree *tree, size_t i, pid_t *pid,
+			int *fd)
+{
+	if (!tree || i >= tree->n)
+		return false;
+	*pid = tree->entries[i].pid;
+	*fd = tree->entries[i].fd;
+	return true;
+}
+
+bool cr_object_tree_slave(const struct cr_object_tree *tree, int64_t index,
+			  size_t i, pid_t *pid, int *fd)
+{
+	for (size_t k = 0; tree && k < tree->n; k++) {
+		const struct entry *e = &tree->entries[k];
+
+		if (e->terminal != index || e->rdev == makedev(5, 2) ||
+		    e->access != O_RDWR || i--)
+			continue;
+		*pid = e->pid;
+		*fd = e->fd;
+		return true;
+	}
 	return false;
 }

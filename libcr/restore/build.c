@@ -249,10 +249,9 @@ static void give_terminal(struct cr_restore_context *ctx)
 			int tty = ctx->opt->stdio[fd];
 
 			if (tty >= 0 && isatty(tty) &&
-			    tcgetpgrp(tty) == getpgrp()) {
-				tcsetpgrp(tty, p->pgid);
-				return;
-			}
+			    tcgetpgrp(tty) == getpgrp() &&
+			    !tcsetpgrp(tty, p->pgid))
+				return; /* others have one of the tree */
 		}
 	}
 }

@@ -173,6 +173,15 @@ int cr_sysv_fill(struct cr_restore_context *ctx, struct cr_error *err);
 /* The supervisor is not to count as attached. */
 void cr_sysv_detach(struct cr_restore_context *ctx);
 
+/* terminal.c: pseudo terminals of the tree */
+/* Room for their numbers, in namespaces of our own. */
+int cr_terminals_prepare(struct cr_restore_context *ctx, struct cr_error *err);
+/* Process pid has just become the leader of its session. */
+int cr_terminal_take(struct cr_restore_context *ctx, int32_t pid,
+		     struct cr_error *err);
+/* There are all groups: the foreground. */
+int cr_terminals_give(struct cr_restore_context *ctx, struct cr_error *err);
+
 /* files.c */
 int cr_files_open(struct cr_restore_context *ctx, struct cr_error *err);
 /* Those that need the processes. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/procfs.h"
+#include "objects/pty.h"
 #include "restore/build.h"
 #include "restore/channel.h"
 #include "restore/kill.h"
@@ -182,6 +183,8 @@ static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = cr_sysv_verify(ctx->img, &why);
 	if (!ret)
 		ret = cr_clock_verify(ctx->img, &why);
+	if (!ret)
+		ret = cr_pty_look(ctx->img, &why);
 	if (!ret)
 		ret = may_choose_pids(opt, &why);
 	if (!ret)

@@ -91,6 +91,8 @@ static int build(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = cr_clock_continue(ctx, err);
 	if (!ret)
+		ret = cr_terminals_prepare(ctx, err);
+	if (!ret)
 		ret = cr_files_open(ctx, err);
 	if (!ret)
 		ret = cr_sysv_create(ctx, err);

@@ -240,6 +240,9 @@ int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err)
 		case CR_STEP_SETSID:
 			ret = cr_stub_call(t, "becoming a session leader",
 					   SYS_setsid, (uint64_t[6]){ 0 }, err);
+			if (ret >= 0)
+				ret = cr_terminal_take(
+					ctx, ctx->stubs[step->stub].pid, err);
 			break;
 		case CR_STEP_SETPGID:
 			ret = cr_stub_call(
@@ -253,7 +256,7 @@ int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err)
 		if (ret < 0)
 			return (int)ret;
 	}
-	return 0;
+	return cr_terminals_give(ctx, err);
 }
 
 int cr_tree_create_threads(struct cr_restore_context *ctx, struct cr_error *err)
