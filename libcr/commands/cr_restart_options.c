@@ -31,6 +31,7 @@ enum {
 	OPT_ON_FAILURE,
 	OPT_RELOCATE,
 	OPT_GROWN,
+	OPT_APPEND,
 	OPT_PID,
 	OPT_NO_PID,
 	OPT_PGID,
@@ -66,6 +67,7 @@ static const struct option options[] = {
 	{ "run-on-failure", required_argument, NULL, OPT_ON_FAILURE },
 	{ "relocate", required_argument, NULL, OPT_RELOCATE },
 	{ "grown", required_argument, NULL, OPT_GROWN },
+	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "restore-pid", no_argument, NULL, OPT_PID },
 	{ "no-restore-pid", no_argument, NULL, OPT_NO_PID },
 	{ "restore-pgid", no_argument, NULL, OPT_PGID },
@@ -108,6 +110,9 @@ static const char usage[] =
 	"16\n"
 	"      --grown PATH      this file may have become longer; what has been\n"
 	"                        added stays, and the program goes on behind it\n"
+	"      --append keep|cut|fail   of a file opened for appending that has:\n"
+	"                        it stays (default), is moved aside, or is an\n"
+	"                        obstacle\n"
 	"\n"
 	"      --engine auto|module|user   with the help of the kernel module:\n"
 	"                        where it is there (default), always, never\n"
@@ -172,6 +177,20 @@ static char *split(char *arg)
 		return NULL;
 	*to = '\0';
 	return arg + 1;
+}
+
+static int append(struct cr_restart_options *o, const char *how)
+{
+	static const char *const words[] = { [CR_APPEND_KEEP] = "keep",
+					     [CR_APPEND_CUT] = "cut",
+					     [CR_APPEND_FAIL] = "fail" };
+
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(how, words[i])) {
+			o->restore.append = (enum cr_restore_append)i;
+			return -1;
+		}
+	return wrong("--append: \"%s\" is not keep, cut or fail", how);
 }
 
 static int relocate(struct cr_restart_options *o, char *arg)
@@ -294,6 +313,8 @@ static int one(struct cr_restart_options *o, int c)
 				     CR_RESTORE_GROWN);
 		o->restore.grown[o->restore.n_grown++] = optarg;
 		return -1;
+	case OPT_APPEND:
+		return append(o, optarg);
 	case OPT_PID:
 		o->restore.pids = CR_PIDS_HOST;
 		return -1;

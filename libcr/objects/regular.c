@@ -196,6 +196,17 @@ static int verify(const struct cr_image *img, const struct cr_file *file,
 	return check_named(file, path, &st, err);
 }
 
+/* A file that the program writes, and that is longer than it was. */
+static bool has_more(struct cr_restore_context *ctx, const struct cr_file *file,
+		     const char *path, const struct stat *st)
+{
+	return (file->flags & O_ACCMODE) != O_RDONLY &&
+	       !(file->flags & O_PATH) && !cr_restore_grown(ctx, path) &&
+	       (uint64_t)st->st_size > file->id.size &&
+	       /* a tree may have its own image open, in which it now is */
+	       !cr_restore_is_image(ctx, st);
+}
+
 static int open_named(struct cr_restore_context *ctx,
 		      const struct cr_file *file, struct cr_error *err)
 {
@@ -214,6 +225,14 @@ static int open_named(struct cr_restore_context *ctx,
 		return ret;
 	}
 	ret = check_named(file, path, &st, err);
+	if (!ret && has_more(ctx, file, path, &st) && file->flags & O_APPEND &&
+	    cr_restore_append(ctx) == CR_APPEND_FAIL)
+		ret = cr_error_set(err, -ESTALE,
+				   "%s has grown since the checkpoint (%lld "
+				   "bytes now, %llu then); put it back, or use "
+				   "--append=cut",
+				   path, (long long)st.st_size,
+				   (unsigned long long)file->id.size);
 	if (ret)
 		close(fd);
 	return ret ? ret : fd;
@@ -226,17 +245,21 @@ static int start(struct cr_restore_context *ctx, const struct cr_file *file,
 	const char *path = cr_restore_path(ctx, file->id.path);
 	struct stat st;
 
-	if (file->id.deleted || !path ||
-	    (file->flags & O_ACCMODE) == O_RDONLY ||
-	    file->flags & (O_APPEND | O_PATH) || cr_restore_grown(ctx, path))
+	if (file->id.deleted || !path)
 		return 0;
 	if (fstat(fd, &st))
 		return cr_error_set(err, -errno, "%s: %s", path,
 				    strerror(errno));
-	/* a tree may have its own image open, in which it now is */
-	if ((uint64_t)st.st_size <= file->id.size ||
-	    cr_restore_is_image(ctx, &st))
+	if (!has_more(ctx, file, path, &st))
 		return 0;
+	if (file->flags & O_APPEND &&
+	    cr_restore_append(ctx) == CR_APPEND_KEEP) {
+		fprintf(stderr,
+			"%s has grown since the checkpoint; what was added "
+			"stays, and the program appends to it\n",
+			path);
+		return 0;
+	}
 	return keep_tail(fd, file, path, &st, err);
 }
 

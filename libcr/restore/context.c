@@ -190,6 +190,11 @@ bool cr_restore_grown(struct cr_restore_context *ctx, const char *path)
 	return false;
 }
 
+enum cr_restore_append cr_restore_append(struct cr_restore_context *ctx)
+{
+	return ctx->opt->append;
+}
+
 bool cr_restore_is_image(struct cr_restore_context *ctx, const struct stat *st)
 {
 	struct stat img;

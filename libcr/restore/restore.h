@@ -31,6 +31,13 @@ struct cr_restore_options {
 	/* these may have grown: what is behind stays, and is written behind */
 	const char *grown[CR_RESTORE_GROWN];
 	int n_grown;
+	/* files opened for appending that have grown: what was added stays, is
+	   moved aside, or is an obstacle */
+	enum cr_restore_append {
+		CR_APPEND_KEEP,
+		CR_APPEND_CUT,
+		CR_APPEND_FAIL
+	} append;
 	char **environment; /* handed to libcr in the restored processes
 			       (cr_restart_environment()) and to respawned
 			       launchers as overrides; NULL: environ */
@@ -85,6 +92,7 @@ int cr_restore_remember(struct cr_restore_context *ctx, uint32_t kind,
 const char *cr_restore_path(struct cr_restore_context *ctx, const char *path);
 /* Is path (after --relocate) one of those that may have grown? */
 bool cr_restore_grown(struct cr_restore_context *ctx, const char *path);
+enum cr_restore_append cr_restore_append(struct cr_restore_context *ctx);
 /* Is this the context file itself? */
 struct stat;
 bool cr_restore_is_image(struct cr_restore_context *ctx, const struct stat *st);

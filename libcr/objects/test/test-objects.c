@@ -75,6 +75,11 @@ int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
 
 static bool is_image;
 
+enum cr_restore_append cr_restore_append(struct cr_restore_context *ctx)
+{
+	return CR_APPEND_KEEP;
+}
+
 bool cr_restore_grown(struct cr_restore_context *ctx, const char *path)
 {
 	return false;
