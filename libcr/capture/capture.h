@@ -40,6 +40,7 @@ struct cr_capture_options {
 	/* CR_CHKPT_DUMP_*: the content of mapped files; CR_CHKPT_PTRACED_SKIP
 	   and _PTRACER_SKIP */
 	unsigned int flags;
+	bool drop_connections; /* what leads out comes back as reset */
 	int afterwards;	   /* signal to the processes afterwards, 0: none */
 	const char *dest;  /* path of the context file, told to callbacks */
 	bool (*cancelled)(void *arg); /* polled while waiting; may be NULL */

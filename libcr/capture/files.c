@@ -12,6 +12,7 @@
 
 #include "capture/internal.h"
 #include "capture/smaps.h"
+#include "objects/unix.h"
 
 #define FDINFO_CLOEXEC 02000000u /* of the descriptor, among the flags */
 
@@ -21,6 +22,10 @@ struct work {
 	struct cr_object_tree *tree;
 	struct cr_object_place *first; /* parallel to cr_image.files */
 	size_t room;
+	bool held;
+	struct cr_object_links links;
+	int *queued; /* descriptors on their way, which we have open, too */
+	size_t n_queued;
 };
 
 static bool omitted(const struct cap_proc *p, int fd)
@@ -103,6 +108,17 @@ static bool is_memory(const struct cr_object_source *src, dev_t *dev)
 	return false;
 }
 
+static void fill_source(struct work *w)
+{
+	w->src->tree = w->tree;
+	w->src->number = number_in_tree;
+	w->src->group = group_in_tree;
+	w->src->keep = keep_shared;
+	w->src->mapped = is_memory;
+	w->src->drop = w->c->opt.drop_connections;
+	w->src->arg = w->c;
+}
+
 typedef int (*each_fn)(struct work *w, struct cap_proc *p,
 		       struct cr_error *err);
 
@@ -149,12 +165,7 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 				ret = 0;
 				continue;
 			}
-			w->src->tree = w->tree;
-			w->src->number = number_in_tree;
-			w->src->group = group_in_tree;
-			w->src->keep = keep_shared;
-			w->src->mapped = is_memory;
-			w->src->arg = w->c;
+			fill_source(w);
 			if (!ret)
 				ret = fn(w, p, err);
 		}
@@ -163,11 +174,46 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 	return ret;
 }
 
+/* Closed in the end. */
+static int keep_queued(struct work *w, int fd)
+{
+	int *more = realloc(w->queued, (w->n_queued + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	w->queued = more;
+	more[w->n_queued++] = fd;
+	return 0;
+}
+
+/* What is on its way through a socket counts as open in the tree. */
+static int add_queued(void *arg, int fd)
+{
+	struct work *w = arg;
+	struct cr_object_source *src = malloc(sizeof(*src));
+	int ret = -ENOMEM;
+
+	if (src && !keep_queued(w, fd)) {
+		ret = cr_object_source_read(src, getpid(), w->src->vpid, fd,
+					    NULL);
+		if (!ret)
+			ret = cr_object_tree_add(w->tree, src);
+	}
+	free(src);
+	return ret;
+}
+
 static int add_to_tree(struct work *w, struct cap_proc *p, struct cr_error *err)
 {
-	if (cr_object_tree_add(w->tree, w->src))
-		return cr_error_set(err, -ENOMEM, "out of memory");
-	return 0;
+	int ret = cr_object_tree_add(w->tree, w->src);
+	bool unseen = false;
+
+	w->src->held = w->held && !p->launcher;
+	if (!ret && S_ISSOCK(w->src->st.st_mode))
+		ret = cr_unix_queued(w->src, add_queued, w, &unseen);
+	if (unseen)
+		cr_object_tree_unseen(w->tree);
+	return ret ? cr_error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 /* The file that this descriptor shares with one seen before, or CR_NONE. */
@@ -321,14 +367,45 @@ static int32_t vpid_of(struct cr_capture *c, pid_t pid)
 	return p ? p->vpid : 0;
 }
 
+/* A descriptor that is on its way, of which we have one as well. */
+static int add_on_its_way(const struct cr_object_links *links,
+			  const struct cr_object_source *src, int fd,
+			  uint32_t *index, struct cr_error *err)
+{
+	struct work *w = links->arg, own = *w;
+	int ret;
+
+	own.src = malloc(sizeof(*own.src));
+	if (!own.src || keep_queued(w, fd)) {
+		free(own.src);
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	}
+	ret = cr_object_source_read(own.src, getpid(), src->vpid, fd, err);
+	if (!ret) {
+		fill_source(&own);
+		own.src->held = true;
+		ret = find_shared(&own, index, err);
+	}
+	if (!ret && *index == CR_NONE)
+		ret = add_file(&own, index, err);
+	free(own.src);
+	w->first = own.first;
+	w->room = own.room;
+	w->links.place = w->first;
+	return ret ? cr_error_prefix(err, "on its way to %s",
+				     cr_object_label(src))
+		   : 0;
+}
+
 /* The second look at those that have to do with others. */
 static int link_files(struct work *w, struct cr_error *err)
 {
 	struct cr_image *img = w->c->img;
-	struct cr_object_links links = { img, w->first, w->tree };
 	size_t i;
 	int ret = 0;
 
+	w->links = (struct cr_object_links){ img, w->first, w->tree,
+					     add_on_its_way, w };
 	for (i = 0; i < img->n_files && !ret; i++) {
 		const struct cr_object_ops *ops =
 			cr_object_ops_of(img->files[i].kind);
@@ -338,17 +415,17 @@ static int link_files(struct work *w, struct cr_error *err)
 		ret = cr_object_source_read(w->src, w->first[i].pid,
 					    vpid_of(w->c, w->first[i].pid),
 					    w->first[i].fd, err);
-		w->src->tree = w->tree;
+		fill_source(w);
 		w->src->held = true;
 		if (!ret)
-			ret = ops->link(w->src, &links, &img->files[i], err);
+			ret = ops->link(w->src, &w->links, &img->files[i], err);
 	}
 	return ret;
 }
 
 static int run(struct cr_capture *c, each_fn fn, struct cr_error *err)
 {
-	struct work w = { .c = c };
+	struct work w = { .c = c, .held = fn == add_fd };
 	int ret;
 
 	w.src = malloc(sizeof(*w.src));
@@ -362,6 +439,9 @@ static int run(struct cr_capture *c, each_fn fn, struct cr_error *err)
 	if (!ret && fn == add_fd)
 		ret = link_files(&w, err);
 	cr_object_tree_destroy(w.tree);
+	while (w.n_queued > 0)
+		close(w.queued[--w.n_queued]);
+	free(w.queued);
 	free(w.src);
 	free(w.first);
 	return ret;

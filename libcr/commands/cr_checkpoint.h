@@ -29,6 +29,7 @@ struct options {
 	unsigned int flags; /* CR_CHKPT_* for the capture */
 	enum cr_engine_choice engine;
 	bool direct; /* past the page cache */
+	bool drop_connections;
 };
 
 /* Parses; usage errors and --help end the program. */

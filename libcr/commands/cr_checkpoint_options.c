@@ -40,6 +40,7 @@ enum { /* long options without a letter */
        OPT_SNAPSHOT,
        OPT_ENGINE,
        OPT_DIRECT,
+       OPT_DROP_CONNECTIONS,
        OPT_CHECK,
        OPT_HELP,
        OPT_VERSION,
@@ -84,6 +85,7 @@ static const struct option options[] = {
 	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
 	{ "engine", required_argument, NULL, OPT_ENGINE },
 	{ "direct", no_argument, NULL, OPT_DIRECT },
+	{ "drop-connections", no_argument, NULL, OPT_DROP_CONNECTIONS },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -125,6 +127,8 @@ static const char help[] =
 	"  --ptraced-error, --ptraced-skip   traced processes are an obstacle\n"
 	"                   (default), or left out\n"
 	"  --ptracer-error, --ptracer-skip   the same for those that trace\n"
+	"Connections to others:\n"
+	"  --drop-connections  come back as reset; else they are an obstacle\n"
 	"Others:\n"
 	"  --check          only say what stands in the way, stop nothing\n"
 	"  -t, --time SEC   give up after so many seconds\n"
@@ -324,6 +328,9 @@ void options_parse(struct options *o, int argc, char **argv)
 			break;
 		case OPT_DIRECT:
 			o->direct = true;
+			break;
+		case OPT_DROP_CONNECTIONS:
+			o->drop_connections = true;
 			break;
 		case OPT_CHECK:
 			o->check_only = true;

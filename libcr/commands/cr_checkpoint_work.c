@@ -182,6 +182,7 @@ int work(const struct options *o, int lifeline, int *code)
 		.timeout = o->timeout,
 		.afterwards = o->signal,
 		.flags = o->flags,
+		.drop_connections = o->drop_connections,
 		.snapshot = o->snapshot,
 		.engine = o->engine,
 		.dest = o->fd < 0 ? o->path : NULL,

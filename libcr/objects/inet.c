@@ -149,7 +149,7 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 	case TCP_LISTEN:
 		s->role = CR_INET_LISTENING;
 		s->backlog = info.tcpi_sacked;
-		if (info.tcpi_unacked)
+		if (info.tcpi_unacked && !src->drop)
 			return refuse(src, s,
 				      "with a connection that waits "
 				      "to be accepted",
@@ -165,20 +165,26 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 	case TCP_CLOSE_WAIT:
 		break;
 	default:
+		s->role = CR_INET_RESET;
+		if (src->drop)
+			return 0;
 		return refuse(src, s, "that is being connected",
 			      "try again later", err);
 	}
 	s->role = CR_INET_CONNECTED;
 	peer = find_peer(src, s);
-	if (peer < 0)
-		return refuse(src, s,
-			      "connected to a process outside of those "
-			      "to be saved",
-			      "checkpoint both together, or close it before "
-			      "the checkpoint",
-			      err);
-	close(peer);
-	return 0;
+	if (peer >= 0) {
+		close(peer);
+		return 0;
+	}
+	s->role = CR_INET_RESET;
+	if (src->drop)
+		return 0;
+	return refuse(src, s,
+		      "connected to a process outside of those to be saved",
+		      "checkpoint both together, close it before the "
+		      "checkpoint, or have it reset (--drop-connections)",
+		      err);
 }
 
 static int find_role(const struct cr_object_source *src, int fd,
@@ -251,11 +257,12 @@ static int read_stream(const struct cr_object_source *src, int fd,
 		       struct cr_inet_state *s, struct cr_error *err)
 {
 	struct cr_inet_message *m;
-	int avail = 0, ret;
+	int avail = 0, ret = 0;
 	ssize_t n;
 	char *buf;
 
-	ret = wait_arrived(src, s, err);
+	if (s->role == CR_INET_CONNECTED)
+		ret = wait_arrived(src, s, err);
 	if (ret)
 		return ret;
 	if (ioctl(fd, SIOCINQ, &avail))
@@ -339,11 +346,13 @@ static int read_rest(const struct cr_object_source *src, int fd,
 	if (ret || s->role == CR_INET_LISTENING)
 		return ret;
 	poll(&p, 1, 0);
-	if (p.revents & POLLERR)
+	if (p.revents & POLLERR && s->role != CR_INET_RESET)
 		return refuse(src, s, "with an error to be reported",
 			      "try again later", err);
 	if (s->type != SOCK_STREAM)
 		return read_datagrams(src, fd, s, err);
+	if (s->role == CR_INET_RESET)
+		return read_stream(src, fd, s, err);
 	if (s->role != CR_INET_CONNECTED)
 		return 0;
 	/* shut down by itself, not by a FIN that came */

@@ -11,6 +11,7 @@ enum cr_inet_role {
 	CR_INET_PLAIN = 1, /* neither of the following; bound or not */
 	CR_INET_LISTENING,
 	CR_INET_CONNECTED, /* TCP: the other end is in the tree; UDP: to any */
+	CR_INET_RESET,	   /* TCP: the other end is not, and is given up */
 };
 
 struct cr_inet_message {

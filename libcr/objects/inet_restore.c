@@ -9,11 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@
 /* The kernel remembers a connection that was closed for a minute. */
 #define PATIENCE_MS 70000
 #define NAP_MS 20
+#define RESET_MS 2000
 #define TIME_WAIT 6 /* st of /proc/net/tcp */
 
 struct one {
@@ -307,13 +311,78 @@ static int make_connection(struct all *a, struct one *o, struct cr_error *err)
 	return 0;
 }
 
+/* What the program sees once the other end has given the connection up. */
+static int give_up(int peer, const struct one *o, struct cr_error *err)
+{
+	struct pollfd p = { o->fd, 0, 0 };
+	struct linger now = { 1, 0 };
+	struct timeval limit = { RESET_MS / 1000, 0 };
+	int left = 1;
+
+	setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	for (size_t i = 0; i < o->s.n_messages; i++)
+		if (send(peer, o->s.message[i].data.data,
+			 o->s.message[i].data.len,
+			 MSG_NOSIGNAL) != (ssize_t)o->s.message[i].data.len)
+			return cr_error_set(err, -EIO,
+					    "data for %s cannot be put back",
+					    cr_inet_text(&o->s.name));
+	for (int i = 0; left && i < RESET_MS; i++)
+		if (ioctl(peer, SIOCOUTQ, &left) || left)
+			usleep(1000);
+	setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(peer);
+	if (left || poll(&p, 1, RESET_MS) != 1 || !(p.revents & POLLERR))
+		return cr_error_set(err, -EIO,
+				    "the connection with %s cannot be reset",
+				    cr_inet_text(&o->s.peer));
+	return 0;
+}
+
+/* It has been connected, to us: no address of before is needed for that. */
+static int make_reset(struct one *o, struct cr_error *err)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6 };
+	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), zero = 0;
+	socklen_t len = sizeof(to);
+	int peer = -1;
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	o->fd = new_socket(&o->s, err);
+	if (l < 0 || o->fd < 0 || bind(l, (struct sockaddr *)&to, len) ||
+	    listen(l, 1) || getsockname(l, (struct sockaddr *)&to, &len))
+		goto failed;
+	mapped.sin6_port = to.sin_port;
+	mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&mapped.sin6_addr.s6_addr[12], &to.sin_addr, 4);
+	setsockopt(o->fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (o->s.domain == AF_INET6
+		    ? connect(o->fd, (struct sockaddr *)&mapped, sizeof(mapped))
+		    : connect(o->fd, (struct sockaddr *)&to, len))
+		goto failed;
+	peer = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	if (peer < 0)
+		goto failed;
+	close(l);
+	return give_up(peer, o, err);
+failed:
+	cr_error_set(err, -errno, "a connection to be reset: %s",
+		     strerror(errno));
+	if (l >= 0)
+		close(l);
+	return err && err->code ? err->code : -EIO;
+}
+
 static int make_all(struct all *a, struct cr_error *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < a->n; i++)
-		if (a->one[i].s.role != CR_INET_CONNECTED ||
-		    a->one[i].s.type != SOCK_STREAM)
+		if (a->one[i].s.role == CR_INET_RESET)
+			ret = make_reset(&a->one[i], err);
+		else if (a->one[i].s.role != CR_INET_CONNECTED ||
+			 a->one[i].s.type != SOCK_STREAM)
 			ret = make(&a->one[i], err);
 	for (size_t i = 0; !ret && i < a->n; i++) {
 		struct one *o = &a->one[i];
@@ -332,7 +401,11 @@ static int make_all(struct all *a, struct cr_error *err)
 		if (a->one[i].stand_in >= 0)
 			close(a->one[i].stand_in);
 	for (size_t i = 0; !ret && i < a->n; i++)
-		ret = cr_sockopts_set(a->one[i].fd, &a->one[i].s.opts, err);
+		if (a->one[i].s.role == CR_INET_RESET)
+			cr_sockopts_set(a->one[i].fd, &a->one[i].s.opts, NULL);
+		else
+			ret = cr_sockopts_set(a->one[i].fd, &a->one[i].s.opts,
+					      err);
 	return ret;
 }
 
@@ -382,7 +455,8 @@ static int finish(struct cr_restore_context *ctx, struct one *o,
 {
 	int ret = 0;
 
-	if (o->s.shutdown && shutdown(o->fd, (int)o->s.shutdown - 1))
+	if (o->s.shutdown && o->s.role != CR_INET_RESET &&
+	    shutdown(o->fd, (int)o->s.shutdown - 1))
 		ret = cr_error_set(err, -errno, "shutdown: %s",
 				   strerror(errno));
 	if (!ret && cr_object_set_flags(o->fd, o->file))
@@ -402,7 +476,9 @@ static int restore_all(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = make_all(&a, err);
 	for (size_t i = 0; !ret && i < a.n; i++)
-		for (size_t k = 0; !ret && k < a.one[i].s.n_messages; k++)
+		for (size_t k = 0; !ret && a.one[i].s.role != CR_INET_RESET &&
+				   k < a.one[i].s.n_messages;
+		     k++)
 			ret = put_back(&a, &a.one[i], &a.one[i].s.message[k],
 				       err);
 	for (size_t i = 0; !ret && i < a.n; i++)

@@ -28,6 +28,7 @@ struct cr_object_source {
 	int local;	    /* a duplicate in the caller (pidfd_getfd), or -1
 			       before anything is stopped */
 	bool held;	    /* the process stands still */
+	bool drop; /* a connection that leads out comes back as reset */
 	/*
 	 * Keeps all of a file as shared memory of the image, and says which.
 	 * There while it is captured.
@@ -71,6 +72,8 @@ const char *cr_object_label(const struct cr_object_source *src);
 struct cr_object_tree *cr_object_tree_create(void);
 int cr_object_tree_add(struct cr_object_tree *tree,
 		       const struct cr_object_source *src);
+/* Something on its way was not seen: the other end of anything may be there. */
+void cr_object_tree_unseen(struct cr_object_tree *tree);
 void cr_object_tree_destroy(struct cr_object_tree *tree);
 /* Does some process of the tree hold another end of the same object? */
 bool cr_object_tree_has_peer(const struct cr_object_tree *tree,
@@ -130,9 +133,17 @@ struct cr_object_place {
 	ino_t ino;
 };
 struct cr_object_links {
-	const struct cr_image *img;
+	struct cr_image *img;
 	const struct cr_object_place *place; /* parallel to img->files */
 	const struct cr_object_tree *tree;
+	/*
+	 * The index of what the caller itself has open as fd, which is on its
+	 * way to src; it may be a new file, and then all files move.
+	 */
+	int (*add)(const struct cr_object_links *links,
+		   const struct cr_object_source *src, int fd, uint32_t *index,
+		   struct cr_error *err);
+	void *arg; /* of add */
 };
 
 struct cr_object_ops {

@@ -21,11 +21,17 @@ struct entry {
 struct cr_object_tree {
 	struct entry *entries;
 	size_t n, room;
+	bool unseen;
 };
 
 struct cr_object_tree *cr_object_tree_create(void)
 {
 	return calloc(1, sizeof(struct cr_object_tree));
+}
+
+void cr_object_tree_unseen(struct cr_object_tree *tree)
+{
+	tree->unseen = true;
 }
 
 void cr_object_tree_destroy(struct cr_object_tree *tree)
@@ -102,7 +108,7 @@ bool cr_object_tree_has_peer(const struct cr_object_tree *tree,
 		    (tree->entries[i].access != me.access ||
 		     me.access == O_RDWR))
 			return true;
-	return false;
+	return tree->unseen;
 }
 
 bool cr_object_tree_packets(const struct cr_object_tree *tree,
@@ -156,7 +162,7 @@ bool cr_object_tree_has_socket(const struct cr_object_tree *tree, uint64_t ino)
 		if (tree->entries[i].type == S_IFSOCK &&
 		    tree->entries[i].ino == ino)
 			return true;
-	return false;
+	return tree && tree->unseen;
 }
 
 bool cr_object_tree_socket(const struct cr_object_tree *tree, size_t i,

@@ -44,8 +44,16 @@ void cr_unix_record(struct cr_pack *p, void *state)
 		cr_pack_u64(p, &s->pending[i]);
 	CR_PACK_ARRAY(p, s->message, s->n_messages, 16);
 	for (size_t i = 0; i < s->n_messages && !p->status; i++) {
-		cr_pack_blob(p, &s->message[i].from);
-		cr_pack_blob(p, &s->message[i].data);
+		struct cr_unix_message *m = &s->message[i];
+
+		cr_pack_blob(p, &m->from);
+		cr_pack_blob(p, &m->data);
+		CR_PACK_ARRAY(p, m->file, m->n_files, 4);
+		for (size_t k = 0; k < m->n_files && !p->status; k++)
+			cr_pack_u32(p, &m->file[k]);
+		cr_pack_s32(p, &m->pid);
+		cr_pack_u32(p, &m->uid);
+		cr_pack_u32(p, &m->gid);
 	}
 	cr_sockopts_record(p, &s->opts);
 }
@@ -55,6 +63,7 @@ void cr_unix_free(struct cr_unix_state *s)
 	for (size_t i = 0; s->message && i < s->n_messages; i++) {
 		free(s->message[i].from.data);
 		free(s->message[i].data.data);
+		free(s->message[i].file);
 	}
 	free(s->message);
 	free(s->pending);
@@ -127,7 +136,8 @@ static int check_listening(const struct cr_object_source *src,
 			      "and cannot be told",
 			      "try again later", err);
 	for (uint32_t i = 0; i < d->n_icons; i++)
-		if (!cr_object_tree_has_socket(src->tree, d->icons[i]))
+		if (!src->drop &&
+		    !cr_object_tree_has_socket(src->tree, d->icons[i]))
 			return refuse(src,
 				      "with a connection from outside of "
 				      "the processes to be saved that "
@@ -168,13 +178,23 @@ static int find_datagram_role(const struct cr_object_source *src,
 		return 0;
 	}
 	s->role = d->peer ? CR_UNIX_OUTSIDE : CR_UNIX_ALONE;
-	if (d->peer ? s->peer_name.len : !s->peer_name.len)
+	if (!d->peer || s->peer_name.len)
 		return 0;
 	return refuse(src,
-		      d->peer ? "connected to another one outside of the "
-				"processes to be saved"
-			      : "whose other end has gone",
+		      "connected to another one outside of the processes to "
+		      "be saved",
 		      "close it before the checkpoint", err);
+}
+
+/* The other end comes back as one that has gone with something unread. */
+static int drop(struct cr_unix_state *s)
+{
+	s->role = CR_UNIX_ALONE;
+	s->reset = true;
+	s->peer = 0;
+	free(s->peer_name.data);
+	s->peer_name = (struct cr_blob){ 0 };
+	return 0;
 }
 
 static int find_role(const struct cr_object_source *src,
@@ -199,11 +219,14 @@ static int find_role(const struct cr_object_source *src,
 		s->peer = d->peer;
 		if (cr_object_tree_has_socket(src->tree, d->peer))
 			return 0;
+		if (src->drop)
+			return drop(s);
 		return refuse(src,
 			      "connected to a process outside of those to "
 			      "be saved",
-			      "checkpoint both together, or close it before "
-			      "the checkpoint",
+			      "checkpoint both together, close it before the "
+			      "checkpoint, or have it reset "
+			      "(--drop-connections)",
 			      err);
 	}
 	if (d->shutdown == 3) {
@@ -211,6 +234,8 @@ static int find_role(const struct cr_object_source *src,
 		return 0;
 	}
 	s->role = CR_UNIX_WAITING;
+	if (!is_waiting(src) && src->drop)
+		return drop(s);
 	if (!is_waiting(src))
 		return refuse(src,
 			      "that waits to be accepted by a process "
@@ -222,24 +247,6 @@ static int find_role(const struct cr_object_source *src,
 			      "accepted yet",
 			      "try again later", err);
 	return 0;
-}
-
-static int check(const struct cr_object_source *src, struct cr_error *err)
-{
-	struct cr_unix_state s = { 0 };
-	struct cr_unix_diag *d;
-	int fd, ret;
-
-	fd = cr_object_dup(src, err);
-	if (fd < 0)
-		return fd;
-	ret = read_diag(src, &d, err);
-	if (!ret)
-		ret = find_role(src, d, fd, &s, err);
-	cr_object_undup(src, fd);
-	cr_unix_free(&s);
-	free(d);
-	return ret;
 }
 
 /* Its address, and whether the file of that name is still the socket's. */
@@ -300,11 +307,12 @@ static int read_rest(const struct cr_object_source *src,
 		if (!s->pending)
 			return cr_error_set(err, -ENOMEM, "out of memory");
 		for (uint32_t i = 0; i < d->n_icons; i++)
-			s->pending[s->n_pending++] = d->icons[i];
+			if (cr_object_tree_has_socket(src->tree, d->icons[i]))
+				s->pending[s->n_pending++] = d->icons[i];
 		return 0;
 	}
 	poll(&p, 1, 0);
-	s->reset = p.revents & POLLERR;
+	s->reset |= p.revents & POLLERR;
 	if (s->reset && (s->role != CR_UNIX_ALONE || s->type == SOCK_DGRAM))
 		return refuse(src, "with an error to be reported",
 			      "try again later", err);
@@ -313,27 +321,80 @@ static int read_rest(const struct cr_object_source *src,
 	return cr_unix_read_queue(src, fd, d->rqueue, s, err);
 }
 
+/* What it is; *d and *fd are for more, and go back by close_state(). */
+static int open_state(const struct cr_object_source *src,
+		      struct cr_unix_state *s, struct cr_unix_diag **d, int *fd,
+		      struct cr_error *err)
+{
+	int ret;
+
+	*d = NULL;
+	*fd = cr_object_dup(src, err);
+	if (*fd < 0)
+		return *fd;
+	ret = read_diag(src, d, err);
+	return ret ? ret : find_role(src, *d, *fd, s, err);
+}
+
+static void close_state(const struct cr_object_source *src,
+			struct cr_unix_state *s, struct cr_unix_diag *d, int fd)
+{
+	cr_object_undup(src, fd);
+	cr_unix_free(s);
+	free(d);
+}
+
+static int check(const struct cr_object_source *src, struct cr_error *err)
+{
+	struct cr_unix_state s = { 0 };
+	struct cr_unix_diag *d;
+	int fd, ret = open_state(src, &s, &d, &fd, err);
+
+	close_state(src, &s, d, fd);
+	return ret;
+}
+
 static int capture(const struct cr_object_source *src, struct cr_file *file,
 		   struct cr_error *err)
 {
 	struct cr_unix_state s = { 0 };
 	struct cr_unix_diag *d;
-	int fd, ret;
+	int fd, ret = open_state(src, &s, &d, &fd, err);
 
-	fd = cr_object_dup(src, err);
-	if (fd < 0)
-		return fd;
-	ret = read_diag(src, &d, err);
-	if (!ret)
-		ret = find_role(src, d, fd, &s, err);
 	if (!ret)
 		ret = read_rest(src, d, fd, &s, err);
-	cr_object_undup(src, fd);
 	if (!ret)
 		ret = cr_object_record(file, cr_unix_record, &s, err);
 	file->object_id = src->st.st_ino;
+	close_state(src, &s, d, fd);
+	return ret;
+}
+
+/* Descriptors in messages are ours so far: now they get a place. */
+static int link_messages(const struct cr_object_source *src,
+			 const struct cr_object_links *links,
+			 struct cr_file *file, struct cr_error *err)
+{
+	size_t self = (size_t)(file - links->img->files);
+	struct cr_unix_state s = { 0 };
+	bool some = false;
+	int ret;
+
+	ret = cr_object_unrecord(file, cr_unix_record, &s, err);
+	for (size_t i = 0; !ret && i < s.n_messages; i++)
+		for (size_t k = 0; !ret && k < s.message[i].n_files; k++) {
+			some = true;
+			ret = links->add(links, src, (int)s.message[i].file[k],
+					 &s.message[i].file[k], err);
+		}
+	if (!ret && some) {
+		file = &links->img->files[self]; /* it may have moved */
+		free(file->extra.data);
+		file->extra.data = NULL;
+		file->extra.len = 0;
+		ret = cr_object_record(file, cr_unix_record, &s, err);
+	}
 	cr_unix_free(&s);
-	free(d);
 	return ret;
 }
 
@@ -343,5 +404,7 @@ const struct cr_object_ops cr_object_unix = {
 	.claims = claims,
 	.check = check,
 	.capture = capture,
+	.link = link_messages,
 	.restore = cr_unix_restore,
+	.connect = cr_unix_complete,
 };

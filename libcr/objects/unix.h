@@ -19,6 +19,10 @@ enum cr_unix_role {
 struct cr_unix_message {
 	struct cr_blob from; /* address of the sender, if it had one */
 	struct cr_blob data;
+	uint32_t *file; /* descriptors in it: indexes in cr_image.files */
+	size_t n_files;
+	int32_t pid; /* SCM_CREDENTIALS of the sender, 0: none */
+	uint32_t uid, gid;
 };
 
 /* Addresses are what follows the family: a path, or 0 and a name. */
@@ -46,8 +50,16 @@ void cr_unix_free(struct cr_unix_state *s);
 int cr_unix_read_queue(const struct cr_object_source *src, int fd,
 		       uint32_t total, struct cr_unix_state *s,
 		       struct cr_error *err);
+/*
+ * Descriptors in its messages, given to fn; they become the caller's.  *unseen
+ * is set if there may be more, while the program runs.
+ */
+int cr_unix_queued(const struct cr_object_source *src,
+		   int (*fn)(void *arg, int fd), void *arg, bool *unseen);
 /* unix_restore.c */
 int cr_unix_restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		    struct cr_error *err);
+int cr_unix_complete(struct cr_restore_context *ctx, const struct cr_file *file,
+		     int fd, struct cr_error *err);
 
 #endif

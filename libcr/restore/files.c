@@ -10,15 +10,13 @@
 #include <unistd.h>
 
 #include "objects/object.h"
+#include "objects/sysv.h"
 #include "restore/build.h"
 
+/* All are: by a descriptor, or in a message that is on its way. */
 static bool file_used(const struct cr_image *img, uint32_t file)
 {
-	for (size_t i = 0; i < img->n_procs; i++)
-		for (size_t k = 0; k < img->procs[i].n_fds; k++)
-			if (img->procs[i].fds[k].file == file)
-				return true;
-	return false;
+	return !cr_sysv_is(img->files[file].kind);
 }
 
 /* How a mapped file must be opened: which areas there are of it. */
