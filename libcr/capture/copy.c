@@ -158,7 +158,8 @@ int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 				   "process %d: maps: %s", p->vpid,
 				   strerror(maps ? ENOMEM : errno));
 	while (!ret && cap_map_next(&text, m)) {
-		if (m->perm[3] != 's' || !m->ino ||
+		if (m->perm[3] != 's' ||
+		    (!m->ino && !(m->dev & CAP_SYSV_DEV)) ||
 		    cap_is_cut(p, m->start, m->end) ||
 		    cap_area_kind(c, m, NULL) != CR_AREA_ANON_SHARED)
 			continue;

@@ -172,6 +172,8 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (begins(p, "anon_inode:") || begins(p, "socket:"))
 		return refuse(m, "no memory of the program's own",
 			      "close it before the checkpoint", err);
+	if (m->dev & CAP_SYSV_DEV) /* the first one's id, 0, is its inode */
+		return CR_AREA_ANON_SHARED;
 	if (!m->ino) {
 		if (shared)
 			return refuse(m, "shared memory of an unknown kind",

@@ -23,7 +23,7 @@
 
 #define LINE_MAX_BYTES 8192 /* twice what the kernel keeps */
 #define SOME 256	    /* bytes that a terminal takes at once */
-#define PATIENCE_MS 2000
+#define PATIENCE_MS 60000
 
 int cr_pty_peer(int master, int flags)
 {
@@ -128,13 +128,23 @@ static int take_input(int slave, const struct termios2 *t,
 	return ret;
 }
 
+/* Not every change wakes who waits: so it is looked at again and again. */
+static bool wait_for(int fd, short what)
+{
+	struct pollfd p = { fd, what, 0 };
+
+	for (int i = 0; i < PATIENCE_MS; i++)
+		if (poll(&p, 1, 1) == 1)
+			return true;
+	return false;
+}
+
 static int put(int fd, const char *data, size_t len)
 {
-	struct pollfd p = { fd, POLLOUT, 0 };
 	ssize_t n;
 
 	while (len) {
-		if (poll(&p, 1, PATIENCE_MS) != 1)
+		if (!wait_for(fd, POLLOUT))
 			return -ETIMEDOUT;
 		n = write(fd, data, len < SOME ? len : SOME);
 		if (n < 0 && errno != EAGAIN)
@@ -145,18 +155,59 @@ static int put(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* Nothing is done to what comes in, but that lines are lines. */
+/* Nothing is done to what comes in, but that lines are lines and are echoed. */
 static struct termios2 plain(const struct termios2 *t)
 {
 	struct termios2 p = *t;
 
 	p.c_iflag &= IXON; /* a change of it would be told in packet mode */
 	p.c_oflag = 0;
-	p.c_lflag &= ICANON | EXTPROC;
+	p.c_lflag = (p.c_lflag & (ICANON | EXTPROC)) | ECHO;
 	p.c_cc[VERASE] = p.c_cc[VKILL] = 0;
 	if (!p.c_cc[VEOF])
 		p.c_cc[VEOF] = 4;
 	return p;
+}
+
+/* The echo says that it is there, which nothing else tells. */
+static int drop_echo(int master, bool packet, size_t len)
+{
+	char buf[SOME + 1];
+	ssize_t n;
+
+	while (len) {
+		if (!wait_for(master, POLLIN))
+			return -ETIMEDOUT;
+		n = read(master, buf,
+			 len + packet < sizeof(buf) ? len + packet
+						    : sizeof(buf));
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		if (n > packet)
+			len -= (size_t)n - packet;
+	}
+	return 0;
+}
+
+static int put_input(int master, const struct cr_pty_state *s,
+		     const struct cr_pty_input *in, char eof)
+{
+	const char *data = in->data.data;
+	size_t left = in->data.len, n;
+	int packet = 0, ret = 0;
+
+	ioctl(master, TIOCGPKT, &packet);
+	for (; !ret && left; left -= n, data += n) {
+		n = left < SOME ? left : SOME;
+		ret = put(master, data, n);
+		/* what the kernel itself sends on is not echoed (EXTPROC) */
+		if (!ret &&
+		    !(((struct termios2 *)s->termios.data)->c_lflag & EXTPROC))
+			ret = drop_echo(master, packet, n);
+	}
+	if (!ret && in->kind == CR_PTY_EOF)
+		ret = put(master, &eof, 1);
+	return ret;
 }
 
 int cr_pty_fill_queues(int master, int slave, const struct cr_pty_state *s,
@@ -173,15 +224,13 @@ int cr_pty_fill_queues(int master, int slave, const struct cr_pty_state *s,
 	p = plain(&t);
 	if (ioctl(slave, TCSETS2, &p))
 		ret = -errno;
+	/* first, for the echo comes the other way */
+	for (size_t i = 0; !ret && i < s->n_input; i++)
+		ret = put_input(master, s, &s->input[i], (char)p.c_cc[VEOF]);
 	if (!ret)
 		ret = put(slave, s->output.data, s->output.len);
-	readable(master);
-	for (size_t i = 0; !ret && i < s->n_input; i++) {
-		ret = put(master, s->input[i].data.data, s->input[i].data.len);
-		if (!ret && s->input[i].kind == CR_PTY_EOF)
-			ret = put(master, (char *)&p.c_cc[VEOF], 1);
-	}
 	readable(slave);
+	readable(master);
 	if (ioctl(slave, TCSETS2, &t) && !ret)
 		ret = -errno;
 	return ret ? cr_error_set(err, ret,
