@@ -187,21 +187,16 @@ static int deliver(struct cr_unix_all *a, struct cr_unix_one *o,
 }
 
 /*
- * Signals of what comes in (O_ASYNC) were sent long ago, and who asks for
- * credentials has them only of messages that have them.
+ * Who asks for credentials has them only of messages that have them.  Signals
+ * of what comes in (O_ASYNC) were sent long ago; they are asked for again
+ * later, by the process itself.
  */
-static void keep_quiet(const struct cr_unix_one *o, bool begin)
+static void keep_quiet(const struct cr_unix_one *o)
 {
-	int off = 0, flags = fcntl(o->fd, F_GETFL);
+	int off = 0;
 
-	if (begin) {
-		setsockopt(o->fd, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
-		fcntl(o->fd, F_SETFL, flags & ~O_ASYNC);
-	} else {
-		cr_sockopts_set(o->fd, &o->s.opts, NULL);
-		if (o->file->flags & O_ASYNC)
-			fcntl(o->fd, F_SETFL, flags | O_ASYNC);
-	}
+	setsockopt(o->fd, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+	fcntl(o->fd, F_SETFL, fcntl(o->fd, F_GETFL) & ~O_ASYNC);
 }
 
 int cr_unix_fill_all(struct cr_unix_all *a, struct cr_error *err)
@@ -209,7 +204,7 @@ int cr_unix_fill_all(struct cr_unix_all *a, struct cr_error *err)
 	int ret = 0;
 
 	for (size_t i = 0; i < a->n; i++)
-		keep_quiet(&a->one[i], true);
+		keep_quiet(&a->one[i]);
 	for (size_t i = 0; !ret && i < a->n; i++) {
 		struct cr_unix_one *o = &a->one[i];
 
@@ -221,6 +216,6 @@ int cr_unix_fill_all(struct cr_unix_all *a, struct cr_error *err)
 					   strerror(errno));
 	}
 	for (size_t i = 0; i < a->n; i++)
-		keep_quiet(&a->one[i], false);
+		cr_sockopts_set(a->one[i].fd, &a->one[i].s.opts, NULL);
 	return ret;
 }
