@@ -79,5 +79,3 @@ touch go
 restart_is 5 --run-on-success='echo fine >fine' image
 [ -s fine ] || fail "--run-on-success"
 restart_is 0 --check image
-restart_is 125 --omit-always image
-grep -q -- "--omit-always is not supported" err || fail "$(cat err)"

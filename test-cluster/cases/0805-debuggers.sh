@@ -9,6 +9,7 @@ tmpdir
 # a tree: root -> tracer -> traced; and root -> plain
 cc_prog tree - -lcr "-Wl,-rpath,$CR_PREFIX/lib" <<'END'
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,4 +138,6 @@ grep -qx '0 0' out || fail "$(cat out)"
 kill "$tracer" "$traced" "$(running plain)"
 wait_for '[ -z "$(running tracer)$(running traced)$(running plain)" ]' 20
 restart_is 7 image
+for pid in $(running plain); do kill "$pid"; done
+wait_for '[ -z "$(running plain)" ]' 20
 grep -qax -- '-1 0' out || fail "$(cat out)"

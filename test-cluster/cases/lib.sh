@@ -186,7 +186,7 @@ _compile() {
 	local cc=$1 out=$2 src=$3 code=
 	shift 3
 	need "$cc"
-	[ "$src" != - ] || code=$(cat)
+	if [ "$src" = - ]; then code=$(cat); else code=$(cat "$src"); fi
 	program "$out" "$code" "$cc" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall \
 		-pthread -I"$CR_PREFIX/include" -L"$CR_PREFIX/lib" \
 		-x c "$src" -x none "$@"
