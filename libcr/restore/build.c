@@ -64,6 +64,16 @@ static int build_state(struct cr_restore_context *ctx, struct cr_error *err)
 	return 0;
 }
 
+static int build_owners(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < ctx->img->n_procs; i++)
+		if (ctx->stubs[i].p->kind != CR_PROC_ZOMBIE)
+			ret = cr_process_owners(ctx, &ctx->stubs[i], err);
+	return ret;
+}
+
 static bool last_of_its_memory(struct cr_restore_context *ctx,
 			       struct cr_stub *s)
 {
@@ -225,6 +235,8 @@ int cr_build(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = cr_sysv_fill(ctx, err);
 	if (!ret)
 		ret = cr_files_connect(ctx, err);
+	if (!ret)
+		ret = build_owners(ctx, err);
 	if (!ret)
 		ret = cr_tree_end_zombies(ctx, err);
 	if (!ret)

@@ -197,6 +197,12 @@ int cr_files_start(struct cr_restore_context *ctx, struct cr_error *err);
  */
 int cr_process_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		       struct cr_error *err);
+/*
+ * Who gets SIGIO of which file: ids that exist only now, and signals that
+ * nothing sends any more that is done to the files.
+ */
+int cr_process_owners(struct cr_restore_context *ctx, struct cr_stub *s,
+		      struct cr_error *err);
 int cr_creds_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		     struct cr_task *t, struct cr_error *err);
 int cr_thread_restore(struct cr_restore_context *ctx, struct cr_stub *s,

@@ -106,10 +106,43 @@ static void restore_oom(struct cr_stub *s)
 	close(fd);
 }
 
-/* Who gets SIGIO of a file: ids that exist only now. */
-static int restore_owners(struct cr_restore_context *ctx, struct cr_stub *s,
-			  struct cr_error *err)
+static int simple_calls(struct cr_stub *s, struct cr_error *err)
 {
+	struct cr_task *t = &s->tasks[0];
+	int64_t ret;
+
+	ret = cr_stub_call(t, "personality", SYS_personality,
+			   (uint64_t[6]){ s->p->personality }, err);
+	if (ret >= 0 && s->p->child_subreaper)
+		ret = cr_stub_call(t, "becoming a reaper of orphans", SYS_prctl,
+				   (uint64_t[6]){ PR_SET_CHILD_SUBREAPER, 1 },
+				   err);
+	return ret < 0 ? (int)ret : 0;
+}
+
+int cr_process_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		       struct cr_error *err)
+{
+	int ret = 0;
+
+	if (owns(ctx, s, s->p->fds_of))
+		ret = cr_files_place(ctx, s, err);
+	if (!ret && owns(ctx, s, s->p->fs_of))
+		ret = restore_fs(ctx, s, err);
+	if (!ret && owns(ctx, s, s->p->sighand_of))
+		ret = restore_actions(ctx, s, err);
+	if (!ret)
+		ret = simple_calls(s, err);
+	if (!ret)
+		restore_oom(s);
+	return ret;
+}
+
+int cr_process_owners(struct cr_restore_context *ctx, struct cr_stub *s,
+		      struct cr_error *err)
+{
+	if (!owns(ctx, s, s->p->fds_of))
+		return 0;
 	for (size_t i = 0; i < s->p->n_fds; i++) {
 		const struct cr_file *f = &ctx->img->files[s->p->fds[i].file];
 		struct f_owner_ex owner = { f->owner_type, f->owner_pid };
@@ -134,39 +167,4 @@ static int restore_owners(struct cr_restore_context *ctx, struct cr_stub *s,
 			return (int)ret;
 	}
 	return 0;
-}
-
-static int simple_calls(struct cr_stub *s, struct cr_error *err)
-{
-	struct cr_task *t = &s->tasks[0];
-	int64_t ret;
-
-	ret = cr_stub_call(t, "personality", SYS_personality,
-			   (uint64_t[6]){ s->p->personality }, err);
-	if (ret >= 0 && s->p->child_subreaper)
-		ret = cr_stub_call(t, "becoming a reaper of orphans", SYS_prctl,
-				   (uint64_t[6]){ PR_SET_CHILD_SUBREAPER, 1 },
-				   err);
-	return ret < 0 ? (int)ret : 0;
-}
-
-int cr_process_restore(struct cr_restore_context *ctx, struct cr_stub *s,
-		       struct cr_error *err)
-{
-	int ret = 0;
-
-	if (owns(ctx, s, s->p->fds_of)) {
-		ret = cr_files_place(ctx, s, err);
-		if (!ret)
-			ret = restore_owners(ctx, s, err);
-	}
-	if (!ret && owns(ctx, s, s->p->fs_of))
-		ret = restore_fs(ctx, s, err);
-	if (!ret && owns(ctx, s, s->p->sighand_of))
-		ret = restore_actions(ctx, s, err);
-	if (!ret)
-		ret = simple_calls(s, err);
-	if (!ret)
-		restore_oom(s);
-	return ret;
 }
