@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* threads.c - the state of each held thread */
 #include <errno.h>
+#include <linux/rseq.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 
 #define IOPRIO_WHO_PROCESS 1
 #define MAX_CPU_BYTES 1024
+#define RSEQ_SIZE 32 /* of struct rseq as it was first */
 
 int32_t cap_thread_vtid(const struct cap_proc *p, pid_t tid)
 {
@@ -151,6 +154,32 @@ static void roll_back(struct user_regs_struct *r, const struct cr_rollback *s)
 	r->orig_rax = -1ULL;
 }
 
+/*
+ * Where the kernel does not tell what is registered for rseq(2) (it does
+ * since 5.13), it refuses a second one, and that is all there is to know.
+ */
+static int check_rseq(struct cap_thread *t, struct cr_error *err)
+{
+	const uint64_t area = (t->task.scratch + 31) & ~31ULL;
+	int64_t r;
+	int ret;
+
+	ret = cr_remote_syscall(&t->task, &r, SYS_rseq, area,
+				RSEQ_SIZE, 0, RSEQ_SIG, 0, 0, err);
+	if (ret || r == -ENOSYS)
+		return ret;
+	if (!r)
+		return cr_remote_syscall(&t->task, &r, SYS_rseq, area,
+					 RSEQ_SIZE, RSEQ_FLAG_UNREGISTER,
+					 RSEQ_SIG, 0, 0, err);
+	return cr_error_set(err, -ENOTSUP,
+			    "thread %d: has registered restartable sequences "
+			    "(rseq), which kernels before 5.13 do not tell "
+			    "about; start the program with GLIBC_TUNABLES="
+			    "glibc.pthread.rseq=0, or use a newer kernel",
+			    t->vtid);
+}
+
 static int read_thread(struct cap_proc *p, struct cap_thread *t,
 		       struct cr_thread *th, struct cr_error *err)
 {
@@ -178,6 +207,8 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	if (ret)
 		return ret;
 	ret = cr_remote_get_rseq(&t->task, &rseq, err);
+	if (!ret && rseq.unknown)
+		ret = check_rseq(t, err);
 	if (ret)
 		return ret;
 	th->rseq_addr = rseq.addr;

@@ -185,6 +185,7 @@ int cr_remote_make_rest(struct cr_task *t, struct cr_error *err);
 struct cr_remote_rseq {
 	uint64_t addr;
 	uint32_t len, sig, flags;
+	bool unknown; /* this kernel, before 5.13, does not tell */
 };
 int cr_remote_get_rseq(struct cr_task *t, struct cr_remote_rseq *rseq,
 		       struct cr_error *err);

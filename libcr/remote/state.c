@@ -80,9 +80,10 @@ int cr_remote_get_rseq(struct cr_task *t, struct cr_remote_rseq *rseq,
 
 	memset(rseq, 0, sizeof(*rseq));
 	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, sizeof(c), &c) < 0) {
-		if (errno == EIO || errno == EINVAL)
-			return 0; /* kernel before 5.13, or without rseq */
-		return failed(t, "rseq", err);
+		if (errno != EIO && errno != EINVAL)
+			return failed(t, "rseq", err);
+		rseq->unknown = true;
+		return 0;
 	}
 	rseq->addr = c.rseq_abi_pointer;
 	rseq->len = c.rseq_abi_size;
