@@ -13,6 +13,7 @@ need_root
 tmpdir
 vm_need 6.1 6.12 5.10
 cc_prog pid1 "$CR_SRC/test-cluster/cases/pid1.c"
+vm_source src
 
 # on KVER CASE...
 on() {
@@ -21,9 +22,9 @@ on() {
 	module=$(vm_build "$kver")
 	note "$kver"
 	vm run -k "$kver" -m 3072 -t "$limit" -i "$module" -l "log-$kver" -- \
-		env CR_PREFIX="$CR_PREFIX" CR_SRC="$CR_SRC" CR_PID1="$T/pid1" \
+		env CR_PREFIX="$CR_PREFIX" CR_SRC="$T/src" CR_PID1="$T/pid1" \
 		CR_PROGRAMS="${CR_PROGRAMS:-}" CR_TEST_RUNS="${CR_TEST_RUNS:-2}" \
-		"$CR_SRC/test-cluster/vm/suite" "$@" || failed+=" $kver"
+		"$T/src/test-cluster/vm/suite" "$@" || failed+=" $kver"
 	(vm_log_clean "log-$kver") || failed+=" $kver"
 	grep -q 'cr: restart of process .* by uid 1000.*: done' "log-$kver" ||
 		fail "no restart by the module in the log of $kver"

@@ -82,8 +82,9 @@ cp "$BOX/shared/field" "$OUT" "$built/out"
 furthest >"$built/out/iterations"
 END2
 mkdir out
+vm_source src
 vm run -m 3072 -t 1800 -i "$module" -l log -d "$T/out" -- \
-	env CR_SRC="$CR_SRC" CR_PREFIX="$CR_PREFIX" CR_TEST_PATIENCE=5 \
+	env CR_SRC="$T/src" CR_PREFIX="$CR_PREFIX" CR_TEST_PATIENCE=5 \
 	bash "$T/in-guest" "$T" || fail "in the guest"
 vm_log_clean log
 

@@ -114,8 +114,9 @@ soak_cycle() {
 soak() {
 	local i
 	: >out; : >err
-	setsid "$2" </dev/null >>out 2>err &
+	setsid "$2" </dev/null >>out 2>&1 & # err is only ours
 	soak_root=$! soak_waiter=$!
+	at_exit 'soak_kill 2>/dev/null'
 	soak_shm=$(find /dev/shm | wc -l)
 	soak_rounds 2
 	soak_pids >/dev/null # the first time, of the tree as it was made

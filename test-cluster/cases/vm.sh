@@ -38,3 +38,11 @@ vm_log_clean() {
 		fail "complaints in the kernel log"
 	fi
 }
+
+# vm_source DIR: the source in DIR, below $T, where guests see it: they have a
+# /tmp of their own.
+vm_source() {
+	mkdir "$1"
+	tar -C "$CR_SRC" --exclude=.git --exclude=autom4te.cache -cf - . |
+		tar -C "$1" -xf -
+}
