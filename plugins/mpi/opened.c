@@ -176,38 +176,41 @@ int MPI_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
 }
 CR_MPI_ALIAS(Win_set_errhandler, (MPI_Win win, MPI_Errhandler errhandler));
 
+/* What the program is told of a window or file; le: what the lower half says. */
+static MPI_Errhandler give_errhandler(void *lower, MPI_Errhandler le)
+{
+	struct cr_mpi_errhandler *e = errhandler_of(lower);
+
+	if (!e)
+		return cr_mpi_upper_errhandler(le);
+	cr_mpi_ref(&e->o); /* the program frees what it is given */
+	return e->o.handle;
+}
+
 int MPI_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
 {
-	struct cr_mpi_errhandler *e;
 	MPI_Errhandler le;
 	MPI_Win lw;
 	int r;
 
 	CR_MPI_LOCAL(lw = cr_mpi_lower_win(win);, r,
 		     cr_mpi_low.Win_get_errhandler(lw, &le));
-	e = errhandler_of(lw);
-	if (r == MPI_SUCCESS && e)
-		cr_mpi_ref(&e->o); /* the program frees what it is given */
 	if (r == MPI_SUCCESS)
-		*errhandler = e ? e->o.handle : cr_mpi_upper_errhandler(le);
+		*errhandler = give_errhandler(lw, le);
 	return r;
 }
 CR_MPI_ALIAS(Win_get_errhandler, (MPI_Win win, MPI_Errhandler *errhandler));
 
 int MPI_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)
 {
-	struct cr_mpi_errhandler *e;
 	MPI_Errhandler le;
 	MPI_File lf;
 	int r;
 
 	CR_MPI_LOCAL(lf = cr_mpi_lower_file(file);, r,
 		     cr_mpi_low.File_get_errhandler(lf, &le));
-	e = errhandler_of(lf);
-	if (r == MPI_SUCCESS && e)
-		cr_mpi_ref(&e->o);
 	if (r == MPI_SUCCESS)
-		*errhandler = e ? e->o.handle : cr_mpi_upper_errhandler(le);
+		*errhandler = give_errhandler(lf, le);
 	return r;
 }
 CR_MPI_ALIAS(File_get_errhandler, (MPI_File file, MPI_Errhandler *errhandler));
