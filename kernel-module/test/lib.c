@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static unsigned int failures, checks;
@@ -129,14 +130,14 @@ void finish(pid_t pid)
 
 bool wait_until(bool (*fn)(void *), void *arg)
 {
-	int i;
+	time_t end = time(NULL) + 60;
 
-	for (i = 0; i < 10000; i++) {
-		if (fn(arg))
-			return true;
+	while (!fn(arg)) {
+		if (time(NULL) > end)
+			return fn(arg);
 		usleep(1000);
 	}
-	return false;
+	return true;
 }
 
 char state_of(pid_t pid)

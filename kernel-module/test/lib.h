@@ -36,7 +36,7 @@ pid_t start_as(uid_t uid, void (*fn)(void *), void *arg);
 /* A child that runs fn as uid and whose failures are ours. */
 void run_as(uid_t uid, void (*fn)(void *), void *arg);
 void finish(pid_t pid);
-/* Polls until fn is true; false after ten seconds. */
+/* Polls until fn is true; false after a minute. */
 bool wait_until(bool (*fn)(void *), void *arg);
 /* The state letter of /proc/PID/stat. */
 char state_of(pid_t pid);

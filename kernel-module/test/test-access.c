@@ -196,7 +196,7 @@ static void attach_across_exec(void *arg)
 	struct cr_ioc_pages pages = { .ranges = (uintptr_t)&range,
 				      .runs = (uintptr_t)&none,
 				      .n_ranges = 1, .max_runs = 1 };
-	struct cr_ioc_stop stop = { .timeout_ms = 2000 };
+	struct cr_ioc_stop stop = { .timeout_ms = 60000 };
 	int dev = dev_open(), ret, go[2];
 	char c = 0;
 	pid_t pid;

@@ -41,7 +41,7 @@ static bool has_beaten(void *arg)
 
 static void stop_for_ever(int dev, bool again)
 {
-	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 5000 };
+	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 60000 };
 	struct cr_ioc_target t = { .pid = target };
 
 	do {
@@ -140,7 +140,7 @@ static void kill_at(int step)
 
 static void again(void *arg)
 {
-	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 5000 };
+	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 60000 };
 	int dev = dev_open(), ret = attach(dev, target);
 
 	(void)arg;

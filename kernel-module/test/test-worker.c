@@ -55,7 +55,7 @@ static pid_t find_worker(void)
 
 static void test_stop(void *arg)
 {
-	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 500 };
+	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 60000 };
 	int dev = dev_open(), ret = attach(dev, target);
 
 	(void)arg;
