@@ -10,12 +10,12 @@
 
 # state_names SOURCE...: the names in the table, in order.
 state_names() {
-	sed -n 's/^\(STATE\|REFUSED\|FAILS\|REAL\)(\([a-z0-9_]*\).*/\2/p' "$@"
+	sed -n 's/^\(STATE\|REFUSED\|LATE\|FAILS\|REAL\)(\([a-z0-9_]*\).*/\2/p' "$@"
 }
 
 # state_line NAME: "KIND pattern" of a name.
 state_line() {
-	sed -n "s/^\(STATE\|REFUSED\|FAILS\)($1\(, \"\(.*\)\"\)\?)\$/\1 \3/p" \
+	sed -n "s/^\(STATE\|REFUSED\|LATE\|FAILS\)($1\(, \"\(.*\)\"\)\?)\$/\1 \3/p" \
 		"$state_dir"/*.c
 }
 
@@ -66,7 +66,7 @@ run_as() { "$@"; }
 
 # state_start NAME: runs it and waits until it is ready; its id is in $PID.
 state_start() {
-	local i
+	local i status=0
 	rm -rf "$1"; mkdir "$1"; chmod 777 "$1"; cd "$1"
 	run_as setsid -w "$T/state" "$1" </dev/null >/dev/null 2>&1 &
 	waiter=$!
@@ -76,6 +76,10 @@ state_start() {
 		! gone $waiter || break
 		sleep 0.01
 	done
+	if gone $waiter; then
+		wait $waiter || status=$?
+		[ $status != 77 ] || skip "$(cat "$1.errors")"
+	fi
 	PID=$(running state | sort -n | head -n 1)
 	[ -n "$PID" ] || fail "$(cat "$1.errors" || true) (it ended early)"
 	[ -e "$1.ready" ] || fail "$(cat "$1.errors" || true) (not ready)"
@@ -113,18 +117,37 @@ state_restart() {
 	state_gone
 }
 
+# state_refused NAME KIND PATTERN: it is not saved; which process, what, why
+# and what to do is told, and was told by --check, unless only the stop shows
+# it (LATE).
+state_refused() {
+	local line
+	run_as timeout 120 cr_checkpoint -f img "$PID" 2>err &&
+		fail "cr_checkpoint: succeeded"
+	line=$(grep -m 1 "$3" err) || fail "not this reason: $(cat err)"
+	[[ $line =~ process\ [0-9]+:.*\;\ [a-z] ]] ||
+		fail "it does not say who, or what to do: $line"
+	[ ! -e img ] || fail "there is an image"
+	if run_as timeout 120 cr_checkpoint --check "$PID" 2>asked; then
+		[ "$2" = LATE ] || fail "--check finds nothing: $line"
+		echo "nothing" >asked
+	fi
+	if grep -qF -e "$line" asked; then
+		[ "$2" = REFUSED ] || fail "--check finds it, too"
+	else
+		[ "$2" = LATE ] || fail "$line: --check says $(cat asked)"
+	fi
+	state_go "$1"
+}
+
 # state_one NAME: the whole way of one program.
 state_one() {
 	local kind pattern opt status=0
 	read -r kind pattern <<<"$(state_line "$1")"
 	state_start "$1"
 	case $kind in
-	REFUSED)
-		run_as timeout 120 cr_checkpoint -f img "$PID" 2>err &&
-			fail "cr_checkpoint: succeeded"
-		grep -q "$pattern" err || fail "not this reason: $(cat err)"
-		[ ! -e img ] || fail "there is an image"
-		state_go "$1"
+	REFUSED | LATE)
+		state_refused "$1" "$kind" "$pattern"
 		return
 		;;
 	*)

@@ -232,7 +232,7 @@ STATE(tcp_data)
 }
 
 /* More is being sent than the receiver has room for. */
-REFUSED(tcp_stuck, "not enough room for what is being sent")
+LATE(tcp_stuck, "not enough room for what is being sent")
 {
 	static char buf[65536];
 	int l = listening(), c = connected(SOCK_STREAM, l);

@@ -167,7 +167,7 @@ REFUSED(sysv_shm_outside, "is also attached by a process that is not")
 	checkpoint();
 }
 
-REFUSED(sysv_shm_part, "was unmapped in part")
+LATE(sysv_shm_part, "was unmapped in part")
 {
 	int id = shmget(IPC_PRIVATE, 2 * 4096, 0600);
 	char *a = shmat(id, NULL, 0);
@@ -313,7 +313,7 @@ static int undo_clone(void *arg)
 	return 0;
 }
 
-REFUSED(sysv_sem_undo_shared, "shares adjustments of semaphores")
+LATE(sysv_sem_undo_shared, "shares adjustments of semaphores")
 {
 	static char stack[65536];
 	int id = semget(IPC_PRIVATE, 1, 0600);
@@ -328,7 +328,7 @@ REFUSED(sysv_sem_undo_shared, "shares adjustments of semaphores")
 	CHECK(!semctl(id, 0, IPC_RMID));
 }
 
-REFUSED(sysv_sem_outside, "is also used by process")
+LATE(sysv_sem_outside, "is also used by process")
 {
 	int id = semget(IPC_PRIVATE, 2, 0600), i;
 

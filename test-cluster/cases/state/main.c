@@ -61,6 +61,38 @@ pid_t child(void (*fn)(void))
 	_exit(0);
 }
 
+void outsider(void (*fn)(void))
+{
+	int up[2];
+	char c;
+
+	CHECK(!pipe(up));
+	if (fork() == 0) {
+		setsid();
+		if (fork() == 0) {
+			close(up[0]);
+			if (fn)
+				fn();
+			close(up[1]);
+			await_checkpoint();
+		}
+		_exit(0);
+	}
+	close(up[1]);
+	wait(NULL);
+	/* until it is ready */
+	CHECK(read(up[0], &c, 1) == 0);
+	close(up[0]);
+}
+
+void skip(const char *why)
+{
+	int fd = open(errors, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	dprintf(fd, "%s: %s\n", why, strerror(errno));
+	_exit(77);
+}
+
 void join(pid_t pid)
 {
 	int status;

@@ -6,8 +6,9 @@
  * checkpoint(), and checks that everything is as it was.  It runs on after
  * the checkpoint, and again after each restart; both times it must return.
  * A REFUSED() one is not to be saved: TEXT, a basic regular expression, is
- * in the message, and the program runs on.  A FAILS() one is saved, but
- * cr_restart says TEXT.  The table of all of them is the sources: state.sh
+ * in the message of cr_checkpoint and of its --check, and the program runs on.
+ * A LATE() one is refused only when the program stands still, which --check
+ * does not do.  A FAILS() one is saved, but cr_restart says TEXT.  The table of all of them is the sources: state.sh
  * and scripts/check find them by grep, so the macro's name begins its line.
  */
 #ifndef STATE_H
@@ -43,6 +44,7 @@ void state_add(struct state_case *c);
 	static void id(void)
 #define STATE(id) STATE_CASE_(id, "")
 #define REFUSED(id, text) STATE_CASE_(id, text)
+#define LATE(id, text) STATE_CASE_(id, text)
 #define FAILS(id, text) STATE_CASE_(id, text)
 
 /* Says that all is made and comes back when the checkpoint is over. */
@@ -53,6 +55,10 @@ void await_checkpoint(void);
 pid_t child(void (*fn)(void));
 /* Waits for it; it must have come back. */
 void join(pid_t pid);
+/* Runs fn() and waits, as a process that is none of the tree. */
+void outsider(void (*fn)(void));
+/* Ends, because this cannot be had here. */
+void skip(const char *why) __attribute__((noreturn));
 /* Ends with "what: file:line" (and errno) where the driver finds it. */
 void fail_at(const char *file, int line, const char *what)
 	__attribute__((noreturn));
