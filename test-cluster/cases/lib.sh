@@ -88,12 +88,13 @@ wait_for() {
 	done
 }
 
-# gone PID: true when the process is no more (a zombie counts as gone).
+# gone PID: true when the process is no more (a zombie counts as gone).  No
+# program is started for it: guests (case 4004) are slow at that.
 gone() {
-	local state
-	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' \
-		"/proc/$1/status" 2>/dev/null) || true
-	[ -z "$state" ] || [ "$state" = Z ]
+	local stat=
+	read -r -d '' stat 2>/dev/null <"/proc/$1/stat" || true
+	stat=${stat##*) }
+	[ -z "$stat" ] || [ "${stat%% *}" = Z ]
 }
 
 # --- who and where -------------------------------------------------------
@@ -193,13 +194,14 @@ _compile() {
 }
 
 # program OUT TEXT CMD...: CMD -o OUT makes a program from TEXT.  scripts/check
-# keeps it in $CR_PROGRAMS: compiling it again in a guest (case 4004) would
-# take half a minute.
+# keeps it in $CR_PROGRAMS: compiling it again in a guest (case 4004), where
+# the source lies elsewhere, would take half a minute.
 program() {
 	local out=$1 text=$2 kept=
 	shift 2
 	if [ -n "${CR_PROGRAMS:-}" ]; then
-		kept=$CR_PROGRAMS/$(printf '%s\n' "$text" "$@" | md5sum | cut -c-32)
+		kept=$(printf '%s\n' "$text" "${@//"$CR_SRC"/}" | md5sum)
+		kept=$CR_PROGRAMS/${kept%% *}
 		! cp "$kept" "$out" 2>/dev/null || return 0
 	fi
 	printf '%s\n' "$text" | "$@" -o "$out"

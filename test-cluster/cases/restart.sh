@@ -28,11 +28,11 @@ restart_is() {
 
 # running NAME: ids of the processes with this name.
 running() {
-	local f
+	local f stat
 	for f in /proc/[0-9]*; do
-		if [ "$(cat "$f/comm" 2>/dev/null)" = "$1" ] &&
-			! gone "${f#/proc/}"; then
-			echo "${f#/proc/}"
-		fi
+		stat=
+		read -r -d '' stat 2>/dev/null <"$f/stat" || true
+		[[ $stat == *"($1) "* ]] || continue
+		[[ ${stat##*) } == Z* ]] || echo "${f#/proc/}"
 	done
 }

@@ -31,8 +31,9 @@ state_sources() {
 state_build() {
 	local src
 	mapfile -t src < <(state_sources)
-	program "$1" '' "${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall \
-		-pthread "$state_dir/main.c" "${src[@]}"
+	src+=("$state_dir/main.c")
+	program "$1" "$(cat "$state_dir/state.h" "${src[@]}")" "${CC:-gcc}" \
+		-std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall -pthread "${src[@]}"
 }
 
 # state_all RUN...: every program that is asked for, by the command RUN NAME,
