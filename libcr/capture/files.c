@@ -332,9 +332,17 @@ static int add_file(struct work *w, uint32_t *index, struct cr_error *err)
 	return ret;
 }
 
+/* What this descriptor of it shows, such as locks. */
+static int describe(struct work *w, uint32_t file, struct cr_error *err)
+{
+	struct cr_file *f = &w->c->img->files[file];
+	const struct cr_object_ops *ops = cr_object_ops_of(f->kind);
+
+	return ops->descriptor ? ops->descriptor(w->src, f, err) : 0;
+}
+
 static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 {
-	const struct cr_object_ops *ops;
 	struct cr_fd *d;
 	uint32_t file;
 	int ret;
@@ -345,12 +353,9 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 		ret = add_file(w, &file, err);
 	if (ret)
 		return ret;
-	ops = cr_object_ops_of(w->c->img->files[file].kind);
-	if (ops->descriptor) {
-		ret = ops->descriptor(w->src, &w->c->img->files[file], err);
-		if (ret)
-			return ret;
-	}
+	ret = describe(w, file, err);
+	if (ret)
+		return ret;
 	d = cr_process_add_fd(cap_model(w->c, p));
 	if (!d)
 		return cr_error_set(err, -ENOMEM, "out of memory");
@@ -388,6 +393,8 @@ static int add_on_its_way(const struct cr_object_links *links,
 	}
 	if (!ret && *index == CR_NONE)
 		ret = add_file(&own, index, err);
+	if (!ret)
+		ret = describe(&own, *index, err);
 	free(own.src);
 	w->first = own.first;
 	w->room = own.room;

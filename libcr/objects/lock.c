@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lock.c - locks on files: flock(2), fcntl(2) of processes and descriptions */
+/* lock.c - locks on files: flock(2), fcntl(2), leases */
 #include "objects/lock.h"
 
 #include <errno.h>
@@ -35,9 +35,10 @@ static bool parse(const struct cr_object_source *src, const char *line,
 {
 	char kind[16], active[16], type[16], end[24];
 	unsigned long long start;
+	int pid;
 
-	if (sscanf(line, " %*d: %15s %15s %15s %*s %*s %llu %23s", kind, active,
-		   type, &start, end) != 5)
+	if (sscanf(line, " %*d: %15s %15s %15s %d %*s %llu %23s", kind, active,
+		   type, &pid, &start, end) != 6)
 		return false;
 	*l = (struct cr_lock){ .start = start, .end = UINT64_MAX };
 	if (!strcmp(kind, "FLOCK"))
@@ -46,14 +47,19 @@ static bool parse(const struct cr_object_source *src, const char *line,
 		l->kind = CR_LOCK_POSIX;
 	else if (!strcmp(kind, "OFDLCK"))
 		l->kind = CR_LOCK_OFD;
+	else if (!strcmp(kind, "LEASE"))
+		l->kind = CR_LOCK_LEASE;
 	else
 		return false;
 	if (l->kind == CR_LOCK_POSIX)
 		l->pid = src->vpid;
+	if (l->kind == CR_LOCK_LEASE && src->number)
+		l->pid = src->number(src, pid, false);
 	l->exclusive = !strcmp(type, "WRITE");
 	if (strcmp(end, "EOF") != 0)
 		l->end = strtoull(end, NULL, 10);
-	return !strcmp(active, "ADVISORY") &&
+	return !strcmp(active, l->kind == CR_LOCK_LEASE ? "ACTIVE"
+							: "ADVISORY") &&
 	       (l->exclusive || !strcmp(type, "READ"));
 }
 
@@ -67,21 +73,24 @@ static const char *next(const char *p)
 int cr_locks_check(const struct cr_object_source *src, struct cr_error *err)
 {
 	struct cr_lock l;
+	int ret = 0;
 
 	if (strlen(src->fdinfo) == sizeof(src->fdinfo) - 1)
 		return cr_error_set(err, -ENOTSUP,
 				    "%s has too many locks to be saved; unlock "
 				    "some before the checkpoint",
 				    cr_object_label(src));
-	for (const char *p = next(src->fdinfo); p; p = next(p))
+	for (const char *p = next(src->fdinfo); p && !ret; p = next(p))
 		if (!parse(src, p, &l))
-			return cr_error_set(err, -ENOTSUP,
-					    "%s has a lease or lock (%.*s) "
-					    "that cannot be saved; give it "
-					    "back before the checkpoint",
-					    cr_object_label(src),
-					    (int)strcspn(p + 1, "\n"), p + 1);
-	return 0;
+			ret = cr_error_set(err, -ENOTSUP,
+					   "%s has a lease or lock (%.*s) "
+					   "that cannot be saved; give it "
+					   "back before the checkpoint",
+					   cr_object_label(src),
+					   (int)strcspn(p + 1, "\n"), p + 1);
+		else if (l.kind == CR_LOCK_LEASE)
+			ret = cr_lease_check(src, err);
+	return ret;
 }
 
 static bool same(const struct cr_lock *a, const struct cr_lock *b)
@@ -190,6 +199,38 @@ int cr_locks_connect(struct cr_restore_context *ctx, const struct cr_file *file,
 			(uint64_t[6]){ (uint64_t)number, F_SETLK }, 2, &r,
 			sizeof(r), err);
 	}
+	free(s.lock);
+	return ret;
+}
+
+int cr_locks_verify(const struct cr_file *file, struct cr_error *err)
+{
+	struct cr_locks s = { 0 };
+	int ret = 0;
+
+	if (file->extra.len)
+		ret = cr_object_unrecord(file, cr_locks_record, &s, err);
+	for (size_t i = 0; i < s.n && !ret; i++)
+		if (!s.lock[i].kind || s.lock[i].kind > CR_LOCK_LEASE)
+			ret = cr_error_set(err, -ENOTSUP,
+					   "%s: a lock of a kind (%u) that "
+					   "this version cannot take",
+					   file->id.path, s.lock[i].kind);
+	free(s.lock);
+	return ret;
+}
+
+int cr_locks_lease(struct cr_restore_context *ctx, const struct cr_file *file,
+		   int fd, struct cr_error *err)
+{
+	struct cr_locks s = { 0 };
+	int ret = 0;
+
+	if (file->extra.len)
+		ret = cr_object_unrecord(file, cr_locks_record, &s, err);
+	for (size_t i = 0; i < s.n && !ret; i++)
+		if (s.lock[i].kind == CR_LOCK_LEASE)
+			ret = cr_lease_take(ctx, file, &s.lock[i], fd, err);
 	free(s.lock);
 	return ret;
 }

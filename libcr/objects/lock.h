@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lock.h - locks on files: flock(2), fcntl(2) of processes and descriptions */
+/* lock.h - locks on files: flock(2), fcntl(2), leases */
 #ifndef CR_LOCK_H
 #define CR_LOCK_H
 
@@ -10,12 +10,14 @@ enum cr_lock_kind {
 	CR_LOCK_FLOCK = 1,
 	CR_LOCK_POSIX, /* of process pid */
 	CR_LOCK_OFD,
+	CR_LOCK_LEASE,
 };
 
 struct cr_lock {
 	uint32_t kind;
 	bool exclusive;
-	int32_t pid; /* CR_LOCK_POSIX, as the program sees it */
+	int32_t pid; /* CR_LOCK_POSIX, as the program sees it; CR_LOCK_LEASE: who
+			asked for it, 0: nobody in the tree */
 	uint64_t start;
 	uint64_t end; /* the last byte; UINT64_MAX: to the end of the file */
 };
@@ -26,7 +28,6 @@ struct cr_locks {
 };
 
 void cr_locks_record(struct cr_pack *p, void *locks);
-/* Leases are refused; what else there is can be saved. */
 int cr_locks_check(const struct cr_object_source *src, struct cr_error *err);
 /* Adds to those in file->extra what this descriptor shows of them. */
 int cr_locks_capture(const struct cr_object_source *src, struct cr_file *file,
@@ -36,5 +37,15 @@ int cr_locks_take(int fd, const struct cr_file *file, struct cr_error *err);
 /* Those of processes; a connect() of cr_object_ops. */
 int cr_locks_connect(struct cr_restore_context *ctx, const struct cr_file *file,
 		     int fd, struct cr_error *err);
+/* Are those in the image of a kind that is known here? */
+int cr_locks_verify(const struct cr_file *file, struct cr_error *err);
+/* Leases, by the description's fd in the caller: nobody opens the file now. */
+int cr_locks_lease(struct cr_restore_context *ctx, const struct cr_file *file,
+		   int fd, struct cr_error *err);
+
+/* lease.c */
+int cr_lease_check(const struct cr_object_source *src, struct cr_error *err);
+int cr_lease_take(struct cr_restore_context *ctx, const struct cr_file *file,
+		  const struct cr_lock *l, int fd, struct cr_error *err);
 
 #endif

@@ -186,10 +186,11 @@ static int verify(const struct cr_image *img, const struct cr_file *file,
 		  struct cr_error *err)
 {
 	const char *path = file->id.path;
+	int ret = cr_locks_verify(file, err);
 	struct stat st;
 
-	if (file->id.deleted || !path)
-		return 0;
+	if (ret || file->id.deleted || !path)
+		return ret;
 	if (stat(path, &st))
 		return cr_error_set(err, -errno, "%s: %s", path,
 				    strerror(errno));
@@ -238,9 +239,9 @@ static int open_named(struct cr_restore_context *ctx,
 	return ret ? ret : fd;
 }
 
-/* Only now is it certain that the program goes on. */
-static int start(struct cr_restore_context *ctx, const struct cr_file *file,
-		 int fd, struct cr_error *err)
+/* What was added: it stays, or is moved aside. */
+static int settle(struct cr_restore_context *ctx, const struct cr_file *file,
+		  int fd, struct cr_error *err)
 {
 	const char *path = cr_restore_path(ctx, file->id.path);
 	struct stat st;
@@ -261,6 +262,18 @@ static int start(struct cr_restore_context *ctx, const struct cr_file *file,
 		return 0;
 	}
 	return keep_tail(fd, file, path, &st, err);
+}
+
+/*
+ * Only now is it certain that the program goes on.  A lease comes last: opening
+ * the file breaks it.
+ */
+static int start(struct cr_restore_context *ctx, const struct cr_file *file,
+		 int fd, struct cr_error *err)
+{
+	int ret = settle(ctx, file, fd, err);
+
+	return ret ? ret : cr_locks_lease(ctx, file, fd, err);
 }
 
 static int open_unnamed(struct cr_restore_context *ctx,

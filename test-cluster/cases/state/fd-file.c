@@ -333,15 +333,6 @@ FAILS(lock_taken, "lock cannot be taken again")
 		;
 }
 
-REFUSED(lock_lease, "has a lease")
-{
-	int fd = new_file("l", O_RDONLY);
-
-	CHECK(!fcntl(fd, F_SETLEASE, F_RDLCK));
-	checkpoint();
-	CHECK(fcntl(fd, F_GETLEASE) == F_RDLCK);
-}
-
 /* A directory in the middle of being read. */
 STATE(directory_position)
 {
