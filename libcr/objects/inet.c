@@ -252,6 +252,55 @@ static int wait_arrived(const struct cr_object_source *src,
 		      "try again later, when it was read", err);
 }
 
+/* Has the other end sent all that it ever will? */
+static bool has_end(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_state == TCP_CLOSE_WAIT ||
+	       info.tcpi_state == TCP_CLOSING ||
+	       info.tcpi_state == TCP_LAST_ACK;
+}
+
+/* Bytes in its queue; SIOCINQ counts no further than to urgent data. */
+static int queued(int fd)
+{
+	int before = cr_socket_int(fd, IPPROTO_TCP, TCP_INQ), on = 1, n = 0;
+	char c, control[CMSG_SPACE(sizeof(int))];
+	struct iovec vec = { &c, 1 };
+	struct msghdr m = { .msg_iov = &vec,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+
+	setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on));
+	if (recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
+	    m.msg_controllen && CMSG_FIRSTHDR(&m)->cmsg_type == TCP_CM_INQ)
+		memcpy(&n, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(n));
+	setsockopt(fd, IPPROTO_TCP, TCP_INQ, &before, sizeof(before));
+	return n > 0 ? n - has_end(fd) : 0; /* a FIN counts as a byte */
+}
+
+/* Urgent data to be received, or the place in the stream where it was. */
+static bool has_urgent(int fd, int avail)
+{
+	int mark = 0;
+	char c;
+
+	return !ioctl(fd, SIOCATMARK, &mark) &&
+	       (mark || recv(fd, &c, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT) >= 0
+		|| errno == EAGAIN || queued(fd) != avail);
+}
+
+static int refuse_urgent(const struct cr_object_source *src,
+			 const struct cr_inet_state *s, struct cr_error *err)
+{
+	return refuse(src, s, "with urgent data",
+		      "receive it before the checkpoint", err);
+}
+
 /* A FIN counts as a byte of SIOCOUTQ; so do not ask who has sent one. */
 static int read_stream(const struct cr_object_source *src, int fd,
 		       struct cr_inet_state *s, struct cr_error *err)
@@ -268,6 +317,8 @@ static int read_stream(const struct cr_object_source *src, int fd,
 	if (ioctl(fd, SIOCINQ, &avail))
 		return cr_error_set(err, -errno, "%s: SIOCINQ: %s",
 				    cr_object_label(src), strerror(errno));
+	if (has_urgent(fd, avail))
+		return refuse_urgent(src, s, err);
 	if (!avail)
 		return 0;
 	m = add(s);
@@ -278,9 +329,8 @@ static int read_stream(const struct cr_object_source *src, int fd,
 	}
 	m->data.data = buf;
 	n = recv(fd, buf, (size_t)avail, MSG_PEEK | MSG_DONTWAIT);
-	if (n != avail)
-		return refuse(src, s, "with urgent data",
-			      "receive it before the checkpoint", err);
+	if (n != avail) /* inline: a look ends where it is */
+		return refuse_urgent(src, s, err);
 	m->data.len = (size_t)n;
 	return 0;
 }

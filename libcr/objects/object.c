@@ -67,7 +67,7 @@ static void describe(const struct cr_object_source *src, const char **what,
 		*what = "a block device";
 		break;
 	default:
-		*what = "of a kind";
+		*what = "of a kind that is unknown here";
 	}
 }
 

@@ -270,6 +270,16 @@ static bool has_descriptors(const struct cr_unix_state *s)
 	return false;
 }
 
+/* Urgent data to be received, or the place in the stream where it was. */
+static bool has_urgent(int fd)
+{
+	int mark = 0;
+	char c;
+
+	return recv(fd, &c, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       (!ioctl(fd, SIOCATMARK, &mark) && mark);
+}
+
 int cr_unix_read_queue(const struct cr_object_source *src, int fd,
 		       uint32_t total, struct cr_unix_state *s,
 		       struct cr_error *err)
@@ -279,13 +289,15 @@ int cr_unix_read_queue(const struct cr_object_source *src, int fd,
 
 	if (s->type == SOCK_DGRAM)
 		ioctl(fd, FIONREAD, &avail);
+	else if (s->type == SOCK_STREAM && has_urgent(fd))
+		return refuse(src, "urgent data",
+			      "receive it before the checkpoint", err);
 	else if (!total)
 		return check_hidden(src, fd, s, err);
 	ret = peek(src, fd, total, s, &got, err);
 	if (!ret && s->type != SOCK_DGRAM && got != total)
 		ret = refuse(src,
-			     "data that looking does not show (out of "
-			     "band?)",
+			     "data that cannot be looked at",
 			     "receive it before the checkpoint", err);
 	if (!ret && s->type == SOCK_STREAM && has_descriptors(s))
 		ret = check_pieces(src, s, err);
