@@ -15,7 +15,7 @@
 
 struct cr_hold *cr_hold_create(struct mm_struct *mm)
 {
-	struct cr_hold *h = kzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	struct cr_hold *h = kvzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
 
 	if (!h)
 		return NULL;
@@ -37,7 +37,7 @@ static void hold_free(struct kref *ref)
 		put_task_struct(t->task);
 		kfree(t);
 	}
-	kfree(h);
+	kvfree(h);
 }
 
 void cr_hold_put(struct cr_hold *h)
@@ -170,6 +170,7 @@ int cr_hold_ask(struct cr_hold *h, struct task_struct *task)
 		return -ESRCH;
 	}
 	list_add_tail(&t->node, &h->threads);
+	hash_add(h->by_task, &t->by_task, (unsigned long)task);
 	h->asked++;
 	return 0;
 }

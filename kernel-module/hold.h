@@ -10,6 +10,7 @@
 #define CR_HOLD_H
 
 #include <linux/atomic.h>
+#include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
@@ -35,6 +36,7 @@ struct cr_record {
 
 struct cr_thread {
 	struct list_head node;
+	struct hlist_node by_task;
 	struct callback_head work;
 	struct cr_hold *hold;
 	struct task_struct *task;
@@ -47,6 +49,7 @@ struct cr_hold {
 	struct kref ref;
 	struct mm_struct *mm;		/* compared only, the target has it */
 	struct list_head threads;	/* session lock */
+	DECLARE_HASHTABLE(by_task, 10);	/* the same; session lock */
 	unsigned int asked;		/* session lock */
 	atomic_t arrived;
 	bool thawed;

@@ -34,7 +34,6 @@ struct cr_session {
 	struct list_head targets;
 	unsigned int n_targets;
 	struct list_head windows;
-	bool fork_probe;		/* we asked for it */
 	bool unreported;		/* work was done, but not cr_ioc_done */
 	pid_t last;			/* the target attached last */
 };

@@ -24,16 +24,25 @@
 #include "internal.h"
 
 #define BATCH 256UL /* pages that are held at a time */
+#define LOOK (1UL << 36) /* how far for a page table before others may run */
 
 struct transfer {
 	struct mm_struct *mm;
 	struct file *file;
 	struct cr_ioc_pages *arg;
+	bool is_pipe;
+	bool written;		/* anything, by this call */
 	struct cr_range run;	/* the last one, not yet told */
 	struct cr_digest digest; /* of what is in it */
 	struct page *pages[BATCH];
 	struct bio_vec vec[BATCH];
 };
+
+/* Where the levels above have been found to be there. */
+static pud_t *pud_at(struct mm_struct *mm, unsigned long addr)
+{
+	return pud_offset(p4d_offset(pgd_offset(mm, addr), addr), addr);
+}
 
 /*
  * The first address from addr on, below end, that has a page table.  Where a
@@ -82,19 +91,72 @@ static bool is_anonymous(const struct vm_area_struct *vma)
 }
 
 /*
+ * Is there a page at addr that is not in memory?  Tables do not change their
+ * place while we have the lock, but newer kernels free empty ones after a
+ * grace period.
+ */
+static bool is_elsewhere(struct mm_struct *mm, unsigned long addr)
+{
+	bool yes = false;
+	pmd_t pmd;
+	pte_t pte;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	if (skip_empty(mm, addr, addr + PAGE_SIZE) != addr)
+		return false;
+	rcu_read_lock();
+	if (pud_leaf(READ_ONCE(*pud_at(mm, addr))))
+		goto out;
+	pmd = READ_ONCE(*pmd_offset(pud_at(mm, addr), addr));
+	if (pmd_none(pmd))
+		goto out;
+	yes = !pmd_present(pmd);
+	if (yes || pmd_leaf(pmd))
+		goto out;
+	pte = READ_ONCE(*pte_offset_kernel(&pmd, addr));
+	yes = !pte_none(pte) && !pte_present(pte);
+out:
+	rcu_read_unlock();
+	return yes;
+}
+
+/*
+ * Pages from addr on: how many, or -EFAULT when there is nothing at addr.  The
+ * kernel says the same when it cannot read a page back from swap.  To leave
+ * that one out would be to lose it.
+ */
+static long get_pages(struct transfer *t, unsigned long addr, long n)
+{
+	long got;
+	int try;
+
+	for (try = 0; try < 2; try++) {
+		got = cr_compat_get_pages(t->mm, addr, n,
+					  FOLL_GET | FOLL_DUMP | FOLL_FORCE |
+					  FOLL_HWPOISON, t->pages);
+		if (got != -EFAULT || !is_elsewhere(t->mm, addr))
+			return got ? got : -EIO;
+	}
+	return -ENODATA;
+}
+
+/*
  * The next pages of [*addr, end), *addr being moved to the first of them.
- * Returns their number, 0 when there are none any more.
+ * Returns their number, 0 when there are none any more, -EAGAIN when others
+ * should run: not before it has come a bit further.
  */
 static long next_pages(struct transfer *t, unsigned long *addr,
 		       unsigned long end)
 {
+	const unsigned long from = *addr;
 	struct vm_area_struct *vma;
 	unsigned long stop;
 	long n;
 
 	lockdep_assert_held(&t->mm->mmap_lock);
 	while (*addr < end) {
-		if (need_resched() || signal_pending(current))
+		if (signal_pending(current) ||
+		    (need_resched() && *addr != from))
 			return -EAGAIN;
 		vma = find_vma(t->mm, *addr);
 		if (!vma || vma->vm_start >= end)
@@ -105,16 +167,14 @@ static long next_pages(struct transfer *t, unsigned long *addr,
 			*addr = stop;
 			continue;
 		}
+		stop = min(stop, *addr + LOOK);
 		if (is_anonymous(vma))
 			*addr = skip_empty(t->mm, *addr, stop);
 		if (*addr == stop)
 			continue;
-		n = cr_compat_get_pages(t->mm, *addr,
-					min(BATCH, (stop - *addr) >> PAGE_SHIFT),
-					FOLL_GET | FOLL_DUMP | FOLL_FORCE,
-					t->pages);
+		n = get_pages(t, *addr, min(BATCH, (stop - *addr) >> PAGE_SHIFT));
 		if (n != -EFAULT)
-			return n ? n : -EIO;
+			return n;
 		/* untouched, or nothing there: behind the end of its file */
 		*addr += PAGE_SIZE;
 	}
@@ -122,26 +182,53 @@ static long next_pages(struct transfer *t, unsigned long *addr,
 	return 0;
 }
 
-static int write_all(struct transfer *t, long first, long n)
+/*
+ * A call that is made again by itself would not tell of what was written: its
+ * argument has been changed.
+ */
+static long without_restart(long ret)
+{
+	switch (ret) {
+	case -ERESTARTSYS:
+	case -ERESTARTNOINTR:
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+		return -EINTR;
+	default:
+		return ret;
+	}
+}
+
+/* How many of the n pages from first on were written; -errno: none. */
+static long write_some(struct transfer *t, long first, long n)
 {
 	loff_t pos = t->arg->offset;
 	struct iov_iter iter;
 	ssize_t put = 0;
+	size_t done = 0;
 	long i;
 
 	for (i = 0; i < n; i++)
 		t->vec[i] = (struct bio_vec){ .bv_page = t->pages[first + i],
 					      .bv_len = PAGE_SIZE };
-	iov_iter_bvec(&iter, ITER_SOURCE, t->vec, n, n << PAGE_SHIFT);
-	while (iov_iter_count(&iter)) {
+	while (done < n << PAGE_SHIFT) {
+		iov_iter_bvec(&iter, ITER_SOURCE, t->vec, n, n << PAGE_SHIFT);
+		iov_iter_advance(&iter, done);
 		put = cr_compat_write_iter(t->file, &iter, &pos);
 		if (put <= 0)
 			break;
+		done += put;
 	}
-	if (iov_iter_count(&iter))
-		return put < 0 ? put : -EIO;
-	t->arg->offset = pos;
-	return 0;
+	/* in a pipe half a page stays for ever, in a file it is written again */
+	if (t->is_pipe && done % PAGE_SIZE)
+		return -EIO;
+	n = done >> PAGE_SHIFT;
+	if (!n)
+		return put < 0 ? without_restart(put) : -EIO;
+	t->written = true;
+	if (!t->is_pipe)
+		t->arg->offset += n << PAGE_SHIFT;
+	return n;
 }
 
 static int tell_digest(struct transfer *t)
@@ -217,7 +304,7 @@ static bool is_unwanted(const struct transfer *t, long i)
 /* The n pages at addr.  1: there is no room for the run of the next. */
 static int write_pages(struct transfer *t, unsigned long addr, long n)
 {
-	long i = 0, end, room;
+	long i = 0, end, room, put;
 	int ret = 0;
 
 	while (!ret && i < n) {
@@ -231,11 +318,11 @@ static int write_pages(struct transfer *t, unsigned long addr, long n)
 		room = min(room, n - i);
 		for (end = i + 1; end < i + room && !is_unwanted(t, end);)
 			end++;
-		ret = write_all(t, i, end - i);
-		if (ret)
-			return ret;
-		ret = add_run(t, addr + (i << PAGE_SHIFT), i, end - i);
-		i = end;
+		put = write_some(t, i, end - i);
+		if (put < 0)
+			return put;
+		ret = add_run(t, addr + (i << PAGE_SHIFT), i, put);
+		i += put;
 		t->arg->next_addr = addr + (i << PAGE_SHIFT);
 	}
 	return ret;
@@ -300,7 +387,6 @@ static int get_range(const struct cr_ioc_pages *arg, struct cr_range *range)
 static int write_ranges(struct transfer *t)
 {
 	struct cr_ioc_pages *arg = t->arg;
-	const u64 from = arg->offset;
 	struct cr_range range;
 	int ret = 0, told;
 
@@ -315,12 +401,13 @@ static int write_ranges(struct transfer *t)
 		}
 		if (!ret && signal_pending(current))
 			ret = -EINTR;
+		cond_resched();
 	}
 	told = tell_run(t);
 	if (told)
 		return told;
 	/* a signal, or no more room: the caller goes on from there */
-	if (ret == 1 || (ret == -EINTR && arg->offset != from))
+	if (ret == 1 || (ret == -EINTR && t->written))
 		return 0;
 	return ret;
 }
@@ -357,6 +444,7 @@ int cr_pages_write(struct cr_target *target, struct cr_ioc_pages *arg)
 	t->file = fget(arg->fd);
 	if (!t->file)
 		goto out_free;
+	t->is_pipe = S_ISFIFO(file_inode(t->file)->i_mode);
 	ret = check_file(t->file, arg);
 	if (ret)
 		goto out_file;

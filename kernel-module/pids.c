@@ -10,7 +10,9 @@
  *
  * The end must not depend on the thread, which may sleep or never come back:
  * the bit is taken out of the credentials in place.  Nobody else could have
- * set it there, because it is not among the permitted ones.
+ * set it there, because it is not among the permitted ones.  That is also how
+ * it is known in a new task: when the window ends while its thread is in the
+ * middle of a fork, the child has a copy already, but a window no more.
  */
 #include <linux/cred.h>
 #include <linux/pid_namespace.h>
@@ -27,25 +29,32 @@ struct cr_window {
 	struct list_head node;		/* in its session */
 	struct list_head open;		/* in windows, or empty: ended */
 	struct task_struct *task;
-	const struct cred *cred;	/* what it was given */
+	struct cred *cred;		/* what it was given */
 	bool used;			/* windows_lock */
 };
 
 static LIST_HEAD(windows);
 static DEFINE_RAW_SPINLOCK(windows_lock);
 
-static struct tracepoint *fork_point;
-static unsigned int fork_users;
-static DEFINE_MUTEX(fork_lock);		/* fork_users, and the probe itself */
+static struct tracepoint *fork_point;	/* NULL: it cannot be done */
 
 /* Ours is what is effective without being permitted. */
-static void strip(const struct cred *const_cred)
+static bool is_ours(const struct cred *cred)
 {
-	struct cred *cred = (struct cred *)const_cred;
+	return cap_raised(cred->cap_effective, CAP_CHECKPOINT_RESTORE) &&
+	       !cap_raised(cred->cap_permitted, CAP_CHECKPOINT_RESTORE);
+}
+
+static void strip(struct task_struct *task)
+{
+	struct cred *cred;
 
 	lockdep_assert_held(&windows_lock);
-	if (!cap_raised(cred->cap_permitted, CAP_CHECKPOINT_RESTORE))
+	rcu_read_lock();
+	cred = (struct cred *)__task_cred(task);
+	if (is_ours(cred))
 		cap_lower(cred->cap_effective, CAP_CHECKPOINT_RESTORE);
+	rcu_read_unlock();
 }
 
 static void window_end(struct cr_window *w)
@@ -54,30 +63,39 @@ static void window_end(struct cr_window *w)
 	if (list_empty(&w->open))
 		return;
 	list_del_init(&w->open);
-	strip(w->cred);
-	/* it may have changed others of its credentials meanwhile */
+	/* it may have made others of its credentials meanwhile */
+	cap_lower(w->cred->cap_effective, CAP_CHECKPOINT_RESTORE);
+	strip(w->task);
+}
+
+static bool has_ours(struct task_struct *task)
+{
+	bool yes;
+
 	rcu_read_lock();
-	strip(__task_cred(w->task));
+	yes = is_ours(__task_cred(task));
 	rcu_read_unlock();
+	return yes;
 }
 
 /* In the parent, before the child runs; the child's credentials are new. */
 static void forked(void *data, struct task_struct *parent,
 		   struct task_struct *child)
 {
-	struct cr_window *w;
+	struct cr_window *w, *next;
 	unsigned long flags;
 
+	/* nearly always */
+	if (!has_ours(child) && !has_ours(parent))
+		return;
 	raw_spin_lock_irqsave(&windows_lock, flags);
-	list_for_each_entry(w, &windows, open) {
+	strip(child);
+	strip(parent);
+	list_for_each_entry_safe(w, next, &windows, open) {
 		if (w->task != parent)
 			continue;
 		w->used = true;
 		window_end(w);
-		rcu_read_lock();
-		strip(__task_cred(child));
-		rcu_read_unlock();
-		break;
 	}
 	raw_spin_unlock_irqrestore(&windows_lock, flags);
 }
@@ -88,50 +106,35 @@ static void find_fork_point(struct tracepoint *tp, void *unused)
 		fork_point = tp;
 }
 
+/* For as long as the module is there: see above. */
 void cr_pids_init(void)
 {
 	cr_compat_each_tracepoint(find_fork_point, NULL);
+	if (fork_point && tracepoint_probe_register(fork_point, forked, NULL))
+		fork_point = NULL;
 }
 
-/* All probes are gone with their sessions, but may still be running. */
+/* The last window has ended, but a child of its may have come after that. */
 void cr_pids_exit(void)
 {
-	WARN_ON(fork_users || !list_empty(&windows));
+	struct task_struct *process, *thread;
+
+	WARN_ON(!list_empty(&windows));
+	if (fork_point)
+		tracepoint_probe_unregister(fork_point, forked, NULL);
 	tracepoint_synchronize_unregister();
+	rcu_read_lock();
+	for_each_process_thread(process, thread) {
+		raw_spin_lock_irq(&windows_lock);
+		strip(thread);
+		raw_spin_unlock_irq(&windows_lock);
+	}
+	rcu_read_unlock();
 }
 
 bool cr_pids_available(void)
 {
 	return fork_point;
-}
-
-static int fork_probe_get(struct cr_session *s)
-{
-	int ret = 0;
-
-	lockdep_assert_held(&s->lock);
-	if (s->fork_probe)
-		return 0;
-	mutex_lock(&fork_lock);
-	if (!fork_users)
-		ret = tracepoint_probe_register(fork_point, forked, NULL);
-	if (!ret)
-		fork_users++;
-	mutex_unlock(&fork_lock);
-	s->fork_probe = !ret;
-	return ret;
-}
-
-static void fork_probe_put(struct cr_session *s)
-{
-	lockdep_assert_held(&s->lock);
-	if (!s->fork_probe)
-		return;
-	mutex_lock(&fork_lock);
-	if (!--fork_users)
-		tracepoint_probe_unregister(fork_point, forked, NULL);
-	mutex_unlock(&fork_lock);
-	s->fork_probe = false;
 }
 
 static void window_free(struct cr_window *w)
@@ -196,16 +199,15 @@ int cr_pids_open(struct cr_session *s)
 		return -ENOSPC;
 	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 	cred = prepare_creds();
-	ret = w && cred ? fork_probe_get(s) : -ENOMEM;
-	if (ret) {
+	if (!w || !cred) {
 		if (cred)
 			abort_creds(cred);
 		kfree(w);
-		return ret;
+		return -ENOMEM;
 	}
 	w->task = get_task_struct(current);
 	cap_raise(cred->cap_effective, CAP_CHECKPOINT_RESTORE);
-	w->cred = get_cred(cred);
+	w->cred = (struct cred *)get_cred(cred);
 	list_add(&w->node, &s->windows);
 	/* its fork must find the window from the first moment on */
 	raw_spin_lock_irq(&windows_lock);
@@ -249,5 +251,4 @@ void cr_pids_drop_all(struct cr_session *s)
 		window_end(w);
 	raw_spin_unlock_irq(&windows_lock);
 	windows_clean(s);
-	fork_probe_put(s);
 }

@@ -100,7 +100,7 @@ static int read_pending(const struct sigpending *from, void **data,
 		spin_unlock_irq(cr_siglock());
 		/* more may come while we have no lock */
 		kvfree(to);
-		room = n + 16;
+		room = n + n / 4 + 16;
 		to = kvcalloc(room, sizeof(*to), GFP_KERNEL_ACCOUNT);
 		if (!to)
 			return -ENOMEM;

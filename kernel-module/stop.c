@@ -44,7 +44,7 @@ static struct cr_thread *find_thread(struct cr_hold *h,
 {
 	struct cr_thread *t;
 
-	list_for_each_entry(t, &h->threads, node)
+	hash_for_each_possible(h->by_task, t, by_task, (unsigned long)task)
 		if (t->task == task)
 			return t;
 	return NULL;
@@ -198,6 +198,7 @@ static int stop_all(struct cr_target *t, struct task_struct *leader,
 		ret = ask_new(t->hold, leader, arg, &n);
 		if (!ret)
 			ret = wait_all(t->hold, arg, end);
+		cond_resched();
 	} while (!ret && n);
 	if (!ret)
 		ret = count_held(t->hold, arg);

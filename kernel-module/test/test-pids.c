@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "lib.h"
 
 #define WANTED 23456
+#define FORKS 300 /* at moments of chance */
 
 static pid_t clone_at(pid_t pid)
 {
@@ -219,6 +221,47 @@ static void test_session_end(void *arg)
 	expect(!o.after, "it has it after the end of the session");
 }
 
+/* Shared with the children. */
+static volatile int *leaked;
+
+static void *forks(void *arg)
+{
+	struct other *o = arg;
+	pid_t pid;
+
+	o->ret = pids_open(o->dev);
+	pthread_barrier_wait(&o->open);
+	pid = fork();
+	if (!pid) {
+		*leaked += capable();
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	*leaked += capable();
+	return NULL;
+}
+
+/* The session ends while the thread is in the middle of a fork. */
+static void test_end_in_fork(void *arg)
+{
+	struct other o;
+	pthread_t t;
+
+	(void)arg;
+	for (int i = 0; i < FORKS && !*leaked; i++) {
+		o = (struct other){ .dev = dev_open() };
+		pthread_barrier_init(&o.open, NULL, 2);
+		pthread_create(&t, NULL, forks, &o);
+		pthread_barrier_wait(&o.open);
+		for (volatile int n = rand() % 20000; n; n--)
+			;
+		close(o.dev);
+		pthread_join(t, NULL);
+		expect(!o.ret, "opening: %d", o.ret);
+	}
+	expect(!*leaked, "a child made while the session ended has it");
+}
+
 static void test_refused(void *arg)
 {
 	int dev = dev_open(), ret;
@@ -251,12 +294,15 @@ static void try_switched_off(void *arg)
 
 int main(void)
 {
+	leaked = mmap(NULL, sizeof(*leaked), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	run_as(USER, test_window, NULL);
 	run_as(USER, test_taken, NULL);
 	run_as(USER, test_fork, NULL);
 	run_as(USER, test_exec, NULL);
 	run_as(USER, test_thread, NULL);
 	run_as(USER, test_session_end, NULL);
+	run_as(USER, test_end_in_fork, NULL);
 	run_as(USER, test_refused, NULL);
 	expect(write_text(SWITCH, "N"), "%s", SWITCH);
 	run_as(USER, try_switched_off, NULL);
