@@ -115,7 +115,8 @@ static void wait_killed(struct cr_capture *c, pid_t *tids, size_t n)
 		while (cap_live(p) && cap_since(&t0) < KILL_WAIT_S &&
 		       !cr_procfs_stat(p->pid, &st) &&
 		       st.start_time == p->stat.start_time &&
-		       (st.state != 'Z' || cap_scope_find(c, p->ppid))) {
+		       (cap_living(p->pid, st.state) ||
+			cap_scope_find(c, p->ppid))) {
 			for (k = 0; tids && k < n; k++)
 				waitpid(tids[k], NULL, WNOHANG | __WALL);
 			usleep(500);

@@ -15,6 +15,7 @@
 
 #include "capture/internal.h"
 #include "capture/smaps.h"
+#include "common/getfd.h"
 
 static void report(struct cr_capture *c, int kind, const char *fmt, va_list ap)
 {
@@ -52,7 +53,7 @@ int cr_capture_obstacle(const struct cr_capture *c)
 
 static void check_memory(struct cr_capture *c, struct cap_proc *p)
 {
-	char *smaps = cr_procfs_read(p->pid, NULL, "smaps");
+	char *smaps = cr_procfs_read(p->tid, NULL, "smaps");
 	const char *text = smaps;
 	struct cap_map *m = malloc(sizeof(*m));
 	struct cr_error why;
@@ -90,7 +91,7 @@ static bool is_removed(const char *target)
  */
 static void check_executable(struct cr_capture *c, struct cap_proc *p)
 {
-	char *exe = cr_procfs_link(p->pid, "exe");
+	char *exe = cr_procfs_link(p->tid, "exe");
 	unsigned char ident[EI_NIDENT];
 	char path[64];
 	int fd;
@@ -103,7 +104,7 @@ static void check_executable(struct cr_capture *c, struct cap_proc *p)
 			   "under another name",
 			   p->vpid, (int)(strlen(exe) - strlen(removed)), exe);
 	free(exe);
-	snprintf(path, sizeof(path), "/proc/%d/exe", p->pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", p->tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return; /* not ours, or not readable: told elsewhere */
@@ -123,7 +124,7 @@ static void check_directories(struct cr_capture *c, struct cap_proc *p)
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		path = cr_procfs_link(p->pid, "%s", names[i]);
+		path = cr_procfs_link(p->tid, "%s", names[i]);
 		if (path && is_removed(path))
 			cap_report(c,
 				   "process %d: its %s directory (%s) was "
@@ -147,8 +148,8 @@ static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
 	if (!root)
 		return; /* told elsewhere */
 	for (i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
-		mine = cr_procfs_link(p->pid, "ns/%s", namespaces[i]);
-		first = cr_procfs_link(root->pid, "ns/%s", namespaces[i]);
+		mine = cr_procfs_link(p->tid, "ns/%s", namespaces[i]);
+		first = cr_procfs_link(root->tid, "ns/%s", namespaces[i]);
 		if (mine && first && strcmp(mine, first))
 			cap_report(c,
 				   "process %d: is in another %s namespace "
@@ -163,7 +164,7 @@ static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
 /* False: it is left out. */
 static bool check_status(struct cr_capture *c, struct cap_proc *p)
 {
-	char *status = cr_procfs_read(p->pid, NULL, "status");
+	char *status = cr_procfs_read(p->tid, NULL, "status");
 
 	if (!status)
 		return true;
@@ -197,26 +198,18 @@ bool cap_wants_out(struct cr_capture *c, const struct cap_proc *p)
 static void check_process(struct cr_capture *c, struct cap_proc *p)
 {
 	struct cr_error why = { 0 };
-	int32_t *tids;
-	size_t n;
 
-	if (p->launcher || p->omitted)
+	if (p->launcher || p->omitted || p->zombie)
 		return;
-	if (p->zombie) {
-		/* a leader that ended before its other threads */
-		if (!cr_procfs_numbers(p->pid, "task", &tids, &n)) {
-			free(tids);
-			if (n > 1)
-				cap_report(c,
-					   "process %d: its main thread "
-					   "has ended while others run, which "
-					   "cannot be saved",
-					   p->vpid);
-		}
-		return;
-	}
 	if (!cap_permitted(c, p) || !check_status(c, p))
 		return;
+	if (cap_main_ended(p) && !cr_getfd_of_threads())
+		cap_report(c,
+			   "process %d: its main thread has ended while "
+			   "others run, and this kernel gives nobody its "
+			   "descriptors; use Linux 6.9 or newer, or have the "
+			   "main thread wait for the others",
+			   p->vpid);
 	if (!p->control)
 		p->control = malloc(sizeof(*p->control));
 	if (p->control) {

@@ -36,19 +36,24 @@ static const struct {
 	{"Seccomp", "seccomp mode"},
 };
 
-/* What thread tid has to itself; NULL: nothing. */
-static const char *own_thing(pid_t pid, pid_t tid, const char *leader)
+/*
+ * What thread tid has to itself; NULL: nothing.  "leader" is the status of
+ * the process' thread that lives, a main thread that has ended has ids only.
+ */
+static const char *own_thing(const struct cap_proc *p, pid_t tid,
+			     const char *leader)
 {
 	const char *what = NULL;
 	char *status;
 	size_t i;
 
 	/* 1 or 2: not the same; errors are told elsewhere */
-	if (syscall(SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) > 0)
+	if (tid != p->pid &&
+	    syscall(SYS_kcmp, p->tid, tid, KCMP_FILES, 0, 0) > 0)
 		return "descriptors";
-	if (syscall(SYS_kcmp, pid, tid, KCMP_FS, 0, 0) > 0)
+	if (tid != p->pid && syscall(SYS_kcmp, p->tid, tid, KCMP_FS, 0, 0) > 0)
 		return "current directory";
-	status = cr_procfs_read(pid, NULL, "task/%d/status", tid);
+	status = cr_procfs_read(p->pid, NULL, "task/%d/status", tid);
 	for (i = 0; status && !what && i < sizeof(fields) / sizeof(*fields);
 	     i++)
 		if (!same_field(leader, status, fields[i].field))
@@ -59,7 +64,7 @@ static const char *own_thing(pid_t pid, pid_t tid, const char *leader)
 
 void cap_check_threads(struct cr_capture *c, struct cap_proc *p)
 {
-	char *leader = cr_procfs_read(p->pid, NULL, "status");
+	char *leader = cr_procfs_read(p->tid, NULL, "status");
 	const char *what;
 	int32_t *tids;
 	size_t n, i;
@@ -72,8 +77,8 @@ void cap_check_threads(struct cr_capture *c, struct cap_proc *p)
 	}
 	cap_check_timers(c, p, n);
 	for (i = 0; i < n; i++) {
-		what = tids[i] == p->pid ? NULL
-					 : own_thing(p->pid, tids[i], leader);
+		what = tids[i] == p->tid ? NULL
+					 : own_thing(p, tids[i], leader);
 		if (what)
 			cap_report(c, "process %d: thread %d has %s of its "
 				   "own, not those of its process, which "

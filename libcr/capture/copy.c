@@ -144,8 +144,8 @@ static uint8_t *seen_pages(struct cr_capture *c, uint32_t i)
 int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 		    struct cr_error *err)
 {
-	char *maps = cr_procfs_read(p->pid, NULL, "maps");
-	struct target t = { .c = c, .pid = p->pid, .may_fail = true };
+	char *maps = cr_procfs_read(p->tid, NULL, "maps");
+	struct target t = { .c = c, .pid = p->tid, .may_fail = true };
 	const char *text = maps;
 	struct cap_map *m = malloc(sizeof(*m));
 	uint32_t index;
@@ -270,7 +270,7 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 {
 	uint32_t space = cap_model(c, p)->mm;
 	struct cr_mm *mm = &c->img->mms[space];
-	struct target t = { .c = c, .pid = p->pid, .space = space };
+	struct target t = { .c = c, .pid = p->tid, .space = space };
 	const struct cr_area *a;
 	int ret = 0;
 
@@ -282,7 +282,7 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 			continue;
 		t.keep_zeros = a->kind != CR_AREA_ANON;
 		t.may_fail = a->kind == CR_AREA_FILE_PRIVATE;
-		ret = cap_pages(p->pid, a->start, a->end,
+		ret = cap_pages(p->tid, a->start, a->end,
 				cap_which_pages(c->img, a), copy_run, &t, err);
 	}
 	free(t.buf);

@@ -80,7 +80,7 @@ static int keep_shared(const struct cr_object_source *src, int fd,
 static bool maps_file(const struct cap_proc *p,
 		      const struct cr_object_source *src, dev_t *dev)
 {
-	char *maps = cr_procfs_read(p->pid, NULL, "maps");
+	char *maps = cr_procfs_read(p->tid, NULL, "maps");
 	struct cap_map *m = malloc(sizeof(*m));
 	const char *text = maps;
 	bool found = false;
@@ -146,8 +146,8 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 		if ((!cap_live(p) && !p->launcher) || p->forbidden ||
 		    (p->fds_of && p->fds_of != p))
 			continue;
-		ret = cr_procfs_numbers(p->pid, "fd", &fds, &n);
-		if (ret && has_ended(p->pid)) {
+		ret = cr_procfs_numbers(p->tid, "fd", &fds, &n);
+		if (ret && has_ended(p->tid)) {
 			ret = 0;
 			continue;
 		}
@@ -159,7 +159,7 @@ static int each_fd(struct work *w, each_fn fn, struct cr_error *err)
 			if (omitted(p, fds[k]) ||
 			    (p->launcher && fds[k] > STDERR_FILENO))
 				continue;
-			ret = cr_object_source_read(w->src, p->pid, p->vpid,
+			ret = cr_object_source_read(w->src, p->tid, p->vpid,
 						    fds[k], err);
 			if (ret == -ENOENT) {
 				ret = 0;
@@ -365,11 +365,15 @@ static int add_fd(struct work *w, struct cap_proc *p, struct cr_error *err)
 	return 0;
 }
 
-static int32_t vpid_of(struct cr_capture *c, pid_t pid)
+/* Of whom tid is the thread that is looked at. */
+static int32_t vpid_of(struct cr_capture *c, pid_t tid)
 {
-	struct cap_proc *p = cap_scope_find(c, pid);
+	size_t i;
 
-	return p ? p->vpid : 0;
+	for (i = 0; i < c->n_procs; i++)
+		if (c->procs[i]->tid == tid && !c->procs[i]->ended)
+			return c->procs[i]->vpid;
+	return 0;
 }
 
 /* A descriptor that is on its way, of which we have one as well. */

@@ -90,7 +90,7 @@ static bool next_kept(const struct cap_proc *p, const char **text,
 /* Areas that fork() did not copy show as a difference. */
 static int compare(struct cap_proc *p, bool *same, struct cr_error *err)
 {
-	char *mine = cr_procfs_read(p->pid, NULL, "maps");
+	char *mine = cr_procfs_read(p->tid, NULL, "maps");
 	char *its = cr_procfs_read(p->snap.task.tid, NULL, "maps");
 	struct cap_map *m = malloc(2 * sizeof(*m));
 	const char *a = mine, *b = its;
@@ -136,11 +136,11 @@ int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
 
 	if (ret || (same && p->checked && !p->special))
 		return ret;
-	p->smaps = cr_procfs_read(p->pid, NULL, "smaps");
+	p->smaps = cr_procfs_read(p->tid, NULL, "smaps");
 	if (!p->smaps)
 		return cr_error_set(err, -errno, "process %d: smaps: %s",
 				    p->vpid, strerror(errno));
-	ret = cap_read_areas(c, p, p->pid, err);
+	ret = cap_read_areas(c, p, p->tid, err);
 	return ret ? ret : cap_copy_private(c, p, false, err);
 }
 

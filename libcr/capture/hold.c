@@ -83,6 +83,25 @@ static void drop_gone(struct cap_proc *p)
 	p->n_threads = n;
 }
 
+/*
+ * The kernel does not tell of the end of a main thread before that of its
+ * process, nor can it be let go of: the tracer must end.
+ */
+static int refuse_ending(const struct cap_proc *p, struct cr_error *err)
+{
+	return cr_error_set(err, -EBUSY,
+			    "process %d: its main thread has ended at the "
+			    "moment of the checkpoint; try again",
+			    p->vpid);
+}
+
+static bool has_ended(pid_t tid)
+{
+	struct cr_procfs_stat st;
+
+	return cr_procfs_stat(tid, &st) || st.state == 'Z' || st.state == 'X';
+}
+
 /* Waits for all; *stuck is the first that does not stop. */
 static int wait_all(struct cr_capture *c, struct cap_thread **stuck,
 		    struct cap_proc **stuck_proc, struct cr_error *err)
@@ -104,6 +123,8 @@ static int wait_all(struct cr_capture *c, struct cap_thread **stuck,
 			if (ret == -ESRCH) {
 				t->gone = true;
 			} else if (ret == -ETIMEDOUT) {
+				if (has_ended(t->task.tid))
+					return refuse_ending(p, err);
 				if (!*stuck) {
 					*stuck = t;
 					*stuck_proc = p;
@@ -221,19 +242,18 @@ static int check_root(struct cr_capture *c, struct cr_error *err)
 }
 
 /* A main thread that has ended stays as a shell until the others end. */
-static int check_leaders(struct cr_capture *c, struct cr_error *err)
+static int note_main_threads(struct cr_capture *c, struct cr_error *err)
 {
 	struct cap_proc *p;
 	size_t i;
 
 	for (i = 0; i < c->n_procs; i++) {
 		p = c->procs[i];
-		if (p->n_threads && p->threads[0]->task.tid != p->pid)
-			return cr_error_set(err, -ENOTSUP,
-					    "process %d: its main thread has "
-					    "ended while others run, which "
-					    "cannot be saved",
-					    p->vpid);
+		if (!p->n_threads)
+			continue;
+		p->tid = p->threads[0]->task.tid;
+		if (cap_main_ended(p) && !has_ended(p->pid))
+			return refuse_ending(p, err);
 	}
 	return 0;
 }
@@ -307,7 +327,7 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		return ret;
 	drop_zombies(c);
 	ret = check_root(c, err);
-	return ret ? ret : check_leaders(c, err);
+	return ret ? ret : note_main_threads(c, err);
 }
 
 /* Sends signal, if any, to every process before one of them can run. */

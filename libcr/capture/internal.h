@@ -36,6 +36,8 @@ struct cap_snapshot {
 
 struct cap_proc {
 	pid_t pid;
+	pid_t tid; /* its main thread, or one that lives if that has ended:
+		      whom the kernel tells of its memory, files, ... */
 	int32_t vpid;
 	bool nested; /* its pid namespace is not the caller's */
 	pid_t ppid;  /* caller's namespace */
@@ -49,7 +51,8 @@ struct cap_proc {
 	size_t root;  /* why it is here: c->roots[root] */
 	bool tree, had_tree; /* its children are here for the same reason */
 
-	struct cap_thread **threads; /* [0] is the leader */
+	/* [0] is the main thread, or if that has ended any other */
+	struct cap_thread **threads;
 	size_t n_threads;
 
 	bool has_control;
@@ -146,6 +149,8 @@ int cap_make_rests(struct cr_capture *c, struct cr_error *err);
 /* scope.c: the processes of the scope */
 int cap_scope_scan(struct cr_capture *c, size_t *added, struct cr_error *err);
 struct cap_proc *cap_scope_find(struct cr_capture *c, pid_t pid);
+/* The main thread if it lives, another that does, or 0. */
+pid_t cap_living(pid_t pid, char main_state);
 void cap_note_ended(struct cr_capture *c, bool held);
 void cap_scope_free(struct cr_capture *c);
 /* Takes back what was found from the n-th process and root on. */
@@ -167,6 +172,11 @@ int cap_release(struct cr_capture *c, int signal, struct cr_error *err);
 /* share.c: which processes share memory, descriptors, ... (kcmp) */
 int cap_share(struct cr_capture *c, struct cr_error *err);
 
+/* Others run on; the process stays until they end, too. */
+static inline bool cap_main_ended(const struct cap_proc *p)
+{
+	return p->tid != p->pid;
+}
 /* Is memory, ... of this process to be read at all? */
 static inline bool cap_live(const struct cap_proc *p)
 {
@@ -186,6 +196,8 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 int cap_undo_deliveries(struct cap_proc *p, struct cap_thread *t,
 			struct cr_thread *th, struct cr_error *err);
 /* settings.c: what differs from the state of a new program */
+int cap_add_setting(struct cr_capture *c, uint32_t kind, uint32_t owner,
+		    uint64_t value, struct cr_error *err);
 int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 			 struct cr_error *err);
 int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,

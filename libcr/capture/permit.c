@@ -51,9 +51,9 @@ int cap_read_control(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err)
 {
 	if (p->by_consent)
-		return cr_control_read_by(p->pid, &p->control_addr, p->control,
+		return cr_control_read_by(p->tid, &p->control_addr, p->control,
 					  read_by_module, &c->engine, err);
-	return cr_control_read(p->pid, &p->control_addr, p->control, err);
+	return cr_control_read(p->tid, &p->control_addr, p->control, err);
 }
 
 /* Will it let us trace it when it is asked? */
@@ -63,7 +63,7 @@ static bool consents(struct cr_capture *c, struct cap_proc *p)
 	bool yes;
 
 	yes = control && cr_engine_has_pages(&c->engine) &&
-	      !cr_control_read_by(p->pid, NULL, control, read_by_module,
+	      !cr_control_read_by(p->tid, NULL, control, read_by_module,
 				  &c->engine, NULL) &&
 	      control->helper_tid;
 	free(control);
@@ -76,13 +76,13 @@ bool cap_permitted(struct cr_capture *c, struct cap_proc *p)
 	int scope, why;
 
 	p->by_consent = false;
-	if (opens(p->pid, "mem"))
+	if (opens(p->tid, "mem"))
 		return true;
 	why = errno;
 	if (why == ENOENT || why == ESRCH)
 		return false; /* gone */
 	/* Yama alone leaves it at looking. */
-	scope = opens(p->pid, "maps") ? yama_scope() : 0;
+	scope = opens(p->tid, "maps") ? yama_scope() : 0;
 	p->by_consent = scope == 1 && consents(c, p);
 	if (p->by_consent)
 		return true;

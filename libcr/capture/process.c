@@ -33,7 +33,7 @@ static int ask(struct cr_task *t, const char *what, long nr, uint64_t a,
 		ret = cr_error_set(err, (int)r, "%s: %s", what,
 				   strerror((int)-r));
 	if (!ret && len)
-		ret = cr_remote_read(t->tgid, out, buf, len, err);
+		ret = cr_remote_read(t->tid, out, buf, len, err);
 	if (result)
 		*result = r;
 	return ret;
@@ -289,7 +289,7 @@ static int read_actions(struct cr_task *t, struct cr_process *m,
 	if (!ret)
 		ret = cap_check_calls(c, CR_NSIG, err);
 	if (!ret)
-		ret = cr_remote_read(t->tgid, t->scratch, k, sizeof(k), err);
+		ret = cr_remote_read(t->tid, t->scratch, k, sizeof(k), err);
 	for (i = 0; i < CR_NSIG && !ret; i++) {
 		m->sigaction[i].handler = k[i][0];
 		m->sigaction[i].flags = k[i][1];

@@ -19,6 +19,25 @@ struct cap_proc *cap_scope_find(struct cr_capture *c, pid_t pid)
 	return NULL;
 }
 
+pid_t cap_living(pid_t pid, char main_state)
+{
+	struct cr_procfs_stat st;
+	pid_t found = 0;
+	int32_t *tids;
+	size_t n, i;
+
+	if (main_state != 'Z')
+		return pid;
+	if (cr_procfs_numbers(pid, "task", &tids, &n))
+		return 0;
+	for (i = 0; i < n && !found; i++)
+		if (!cr_procfs_stat(tids[i], &st) && st.state != 'Z' &&
+		    st.state != 'X')
+			found = tids[i];
+	free(tids);
+	return found;
+}
+
 static void free_proc(struct cap_proc *p)
 {
 	size_t i;
@@ -110,12 +129,15 @@ static int add(struct cr_capture *c, pid_t pid, size_t root, bool tree,
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	}
 	new->pid = pid;
+	new->tid = cap_living(pid, st.state);
+	new->zombie = !new->tid;
+	if (new->zombie)
+		new->tid = pid;
 	new->vpid = cr_procfs_last(status, "NSpid", pid);
 	new->nested = is_nested(status);
 	new->ppid = st.ppid;
 	new->stat = st;
-	new->zombie = st.state == 'Z';
-	new->launcher = !new->zombie &&is_launcher(c, pid);
+	new->launcher = !new->zombie && is_launcher(c, new->tid);
 	new->index = CR_NONE;
 	new->root = root;
 	new->tree = tree;
@@ -245,6 +267,7 @@ void cap_note_ended(struct cr_capture *c, bool held)
 {
 	struct cr_procfs_stat st;
 	struct cap_proc *p;
+	pid_t living;
 	size_t i;
 
 	for (i = 0; i < c->n_procs; i++) {
@@ -257,7 +280,11 @@ void cap_note_ended(struct cr_capture *c, bool held)
 		    (held && st.state != 'Z')) {
 			p->ended = true;
 			p->omitted = true;
-		} else if (st.state == 'Z') {
+			continue;
+		}
+		living = held ? 0 : cap_living(p->pid, st.state);
+		p->tid = living ? living : p->pid;
+		if (!living && st.state == 'Z') {
 			p->zombie = true;
 			p->stat = st;
 		}

@@ -24,8 +24,8 @@
 #define CORE_FILTER_DEFAULT 0x33
 #define POLICY_BITS 1024 /* more nodes than any kernel has */
 
-static int add(struct cr_capture *c, uint32_t kind, uint32_t owner,
-	       uint64_t value, struct cr_error *err)
+int cap_add_setting(struct cr_capture *c, uint32_t kind, uint32_t owner,
+		    uint64_t value, struct cr_error *err)
 {
 	struct cr_setting *s = cr_image_add_setting(c->img);
 
@@ -99,7 +99,7 @@ static bool is_present(pid_t pid, uint64_t at)
  */
 static uint64_t locks_future(const struct cap_proc *p)
 {
-	char *status = cr_procfs_read(p->pid, NULL, "status");
+	char *status = cr_procfs_read(p->tid, NULL, "status");
 	const char *text = status ? cr_procfs_field(status, "VmLck") : NULL;
 	bool locked = text && strtoull(text, NULL, 10);
 	uint64_t flags = 0;
@@ -109,7 +109,7 @@ static uint64_t locks_future(const struct cap_proc *p)
 	free(status);
 	if (!locked)
 		return 0;
-	smaps = cr_procfs_read(p->pid, NULL, "smaps");
+	smaps = cr_procfs_read(p->tid, NULL, "smaps");
 	m = malloc(sizeof(*m));
 	text = smaps;
 	while (smaps && m && !flags && cap_map_next(&text, m))
@@ -117,7 +117,7 @@ static uint64_t locks_future(const struct cap_proc *p)
 		    m->vm_flags & CR_VM_LOCKED)
 			flags = MCL_FUTURE;
 	if (flags &&
-	    !is_present(p->pid, p->scratch + CAP_SCRATCH_SIZE - 4096))
+	    !is_present(p->tid, p->scratch + CAP_SCRATCH_SIZE - 4096))
 		flags |= MCL_ONFAULT;
 	free(m);
 	free(smaps);
@@ -134,7 +134,7 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 		{ .nr = SYS_prctl, .arg = { PR_GET_MEMORY_MERGE } },
 	};
 	uint32_t mm = cap_model(c, p)->mm;
-	char *text = cr_procfs_read(p->pid, NULL, "coredump_filter");
+	char *text = cr_procfs_read(p->tid, NULL, "coredump_filter");
 	uint64_t filter = text ? strtoull(text, NULL, 16) : CORE_FILTER_DEFAULT;
 	uint64_t barriers = 0, lock;
 	int ret;
@@ -142,18 +142,18 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 	free(text);
 	ret = read_membarrier(t, &barriers, err);
 	if (!ret && barriers)
-		ret = add(c, CR_SETTING_MEMBARRIER, mm, barriers, err);
+		ret = cap_add_setting(c, CR_SETTING_MEMBARRIER, mm, barriers, err);
 	if (!ret && filter != CORE_FILTER_DEFAULT)
-		ret = add(c, CR_SETTING_CORE_FILTER, mm, filter, err);
+		ret = cap_add_setting(c, CR_SETTING_CORE_FILTER, mm, filter, err);
 	if (!ret)
 		ret = cr_remote_batch(t, call, 2, err);
 	if (!ret && call[0].ret > 0)
-		ret = add(c, CR_SETTING_MDWE, mm, (uint64_t)call[0].ret, err);
+		ret = cap_add_setting(c, CR_SETTING_MDWE, mm, (uint64_t)call[0].ret, err);
 	if (!ret && call[1].ret > 0)
-		ret = add(c, CR_SETTING_MEMORY_MERGE, mm, 1, err);
+		ret = cap_add_setting(c, CR_SETTING_MEMORY_MERGE, mm, 1, err);
 	lock = ret ? 0 : locks_future(p);
 	if (lock)
-		ret = add(c, CR_SETTING_LOCK_FUTURE, mm, lock, err);
+		ret = cap_add_setting(c, CR_SETTING_LOCK_FUTURE, mm, lock, err);
 	return ret;
 }
 
@@ -180,18 +180,18 @@ int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 
 	ret = cr_remote_batch(k, call, 3, err);
 	if (!ret)
-		ret = cr_remote_read(k->tgid, at, &out, sizeof(out), err);
+		ret = cr_remote_read(k->tid, at, &out, sizeof(out), err);
 	if (!ret && !call[0].ret && out.mode)
-		ret = add(c, CR_SETTING_MEMORY_POLICY, tid,
+		ret = cap_add_setting(c, CR_SETTING_MEMORY_POLICY, tid,
 			  (uint32_t)out.mode, err);
 	if (!ret && !call[0].ret && out.mode &&
 	    cr_blob_set(&c->img->settings[c->img->n_settings - 1].data,
 			out.nodes, sizeof(out.nodes)))
 		ret = cr_error_set(err, -ENOMEM, "out of memory");
 	if (!ret && !call[1].ret && out.tsc != PR_TSC_ENABLE)
-		ret = add(c, CR_SETTING_TSC, tid, (uint32_t)out.tsc, err);
+		ret = cap_add_setting(c, CR_SETTING_TSC, tid, (uint32_t)out.tsc, err);
 	if (!ret && call[2].ret >= 0 && call[2].ret != PR_MCE_KILL_DEFAULT)
-		ret = add(c, CR_SETTING_MCE_KILL, tid, (uint64_t)call[2].ret,
+		ret = cap_add_setting(c, CR_SETTING_MCE_KILL, tid, (uint64_t)call[2].ret,
 			  err);
 	return ret;
 }

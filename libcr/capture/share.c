@@ -25,7 +25,7 @@ static int sharer(struct cr_capture *c, size_t k, int type,
 		q = c->procs[i];
 		if (q->zombie || q->launcher || q->omitted)
 			continue;
-		r = syscall(SYS_kcmp, p->pid, q->pid, type, 0, 0);
+		r = syscall(SYS_kcmp, p->tid, q->tid, type, 0, 0);
 		if (r < 0)
 			return cr_error_set(err, -errno,
 					    "processes %d and %d: kcmp: %s",

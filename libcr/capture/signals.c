@@ -50,7 +50,7 @@ static int read_itimers(struct cr_task *t, struct cr_process *m,
 	if (!ret)
 		ret = cap_check_calls(c, 4, err);
 	if (!ret)
-		ret = cr_remote_read(t->tgid, t->scratch, &out, sizeof(out),
+		ret = cr_remote_read(t->tid, t->scratch, &out, sizeof(out),
 				     err);
 	if (ret)
 		return ret;
@@ -78,7 +78,7 @@ static int read_timer(struct cap_proc *p, struct cr_posix_timer *timer,
 	if (!ret)
 		ret = cap_check_calls(c, 2, err);
 	if (!ret)
-		ret = cr_remote_read(t->tgid, t->scratch, &v, sizeof(v), err);
+		ret = cr_remote_read(t->tid, t->scratch, &v, sizeof(v), err);
 	if (ret)
 		return ret;
 	timer->it_value_ns = ns_of_timespec(&v.it_value);
@@ -196,6 +196,8 @@ static int read_pending(struct cr_capture *c, struct cap_proc *p,
 	if (ret)
 		return ret;
 	m->pending = data;
+	if (cap_main_ended(p)) /* nobody takes what waits for it */
+		th++;
 	for (i = 0; i < p->n_threads; i++) {
 		if (p->threads[i]->omitted)
 			continue;

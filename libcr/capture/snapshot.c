@@ -36,9 +36,9 @@ static int describe_host(struct cr_capture *c, struct cr_error *err)
 	uname(&u);
 	img->created_ns = clock_ns(CLOCK_REALTIME);
 	img->clock_monotonic_ns =
-		its_clock_ns(root->pid, CLOCK_MONOTONIC, "monotonic");
+		its_clock_ns(root->tid, CLOCK_MONOTONIC, "monotonic");
 	img->clock_boottime_ns =
-		its_clock_ns(root->pid, CLOCK_BOOTTIME, "boottime");
+		its_clock_ns(root->tid, CLOCK_BOOTTIME, "boottime");
 	img->hostname = strdup(u.nodename);
 	img->kernel = strdup(u.release);
 	img->creator = strdup(PACKAGE_NAME " " PACKAGE_VERSION);
@@ -172,7 +172,7 @@ static int read_control(struct cap_proc *p, struct cr_error *err)
 		p->control = malloc(sizeof(*p->control));
 	if (!p->control)
 		return cr_error_set(err, -ENOMEM, "out of memory");
-	ret = cr_control_read(p->pid, &p->control_addr, p->control, err);
+	ret = cr_control_read(p->tid, &p->control_addr, p->control, err);
 	p->has_control = ret == 0;
 	if (p->has_control && p->control->not_checkpointable)
 		return cr_error_set(err, -ENOTSUP, "process %d: %.*s", p->vpid,
@@ -270,14 +270,14 @@ static int copy_all(struct cr_capture *c, struct cr_error *err)
 		if (ret || p->mm_of != p)
 			continue;
 		free(p->smaps);
-		p->smaps = cr_procfs_read(p->pid, NULL, "smaps");
+		p->smaps = cr_procfs_read(p->tid, NULL, "smaps");
 		if (!p->smaps)
 			ret = cr_error_set(err, -errno, "process %d: smaps: %s",
 					   p->vpid, strerror(errno));
 		if (!ret)
 			ret = cr_remote_unguard(&p->threads[0]->task, err);
 		if (!ret)
-			ret = cap_read_areas(c, p, p->pid, err);
+			ret = cap_read_areas(c, p, p->tid, err);
 		if (!ret)
 			ret = cap_copy_private(c, p, true, err);
 	}

@@ -47,7 +47,7 @@ static const char shared_text[] =
 
 static int find_segments(struct cap_sysv *w, struct cap_proc *p)
 {
-	char *maps = cr_procfs_read(p->pid, NULL, "maps");
+	char *maps = cr_procfs_read(p->tid, NULL, "maps");
 	struct cap_map *m = malloc(sizeof(*m));
 	const char *text = maps;
 	struct attached *more;
@@ -118,7 +118,7 @@ void cap_check_sysv(struct cr_capture *c)
 	}
 	/* who shares memory has been counted twice: then there is no telling */
 	for (i = 0; i < w.n; i++)
-		if (attached_in_proc(c->procs[0]->pid, w.seg[i].id) >
+		if (attached_in_proc(c->procs[0]->tid, w.seg[i].id) >
 		    w.seg[i].areas)
 			cap_report(c, shared_text, w.seg[i].vpid, w.seg[i].id);
 	free(w.seg);
@@ -139,7 +139,7 @@ int cap_sysv_ask_for(struct cap_sysv *w, int64_t *r, long nr, uint64_t a,
 	int ret = cap_sysv_ask(w, r, nr, a, b, c, d, 0, err);
 
 	if (!ret && *r >= 0)
-		ret = cr_remote_read(w->t->tgid, w->t->scratch, buf, len, err);
+		ret = cr_remote_read(w->t->tid, w->t->scratch, buf, len, err);
 	return ret;
 }
 
@@ -269,7 +269,7 @@ static int add_message(struct cap_sysv *w, struct cr_sysv_msg *s, size_t i,
 			"checkpoint",
 			w->p->vpid, i, s->perm.id, strerror((int)-r));
 	if (!ret)
-		ret = cr_remote_read(w->t->tgid, w->t->scratch, buf,
+		ret = cr_remote_read(w->t->tid, w->t->scratch, buf,
 				     8 + (size_t)r, err);
 	more = ret ? NULL : realloc(s->message, (i + 1) * sizeof(*more));
 	if (!ret && !more)

@@ -114,7 +114,7 @@ static int ask_probes(struct cr_task *t, int32_t id, const struct probe *p,
 			.arg = { (uint64_t)id, t->scratch + i * sizeof(op[0]),
 				 make_ops(&p[i], op[i]) }
 		};
-	ret = cr_remote_write(t->tgid, t->scratch, op, n * sizeof(op[0]), err);
+	ret = cr_remote_write(t->tid, t->scratch, op, n * sizeof(op[0]), err);
 	if (!ret)
 		ret = cr_remote_batch(t, calls, n, err);
 	for (size_t i = 0; !ret && i < n; i++)
@@ -195,12 +195,12 @@ static int read_undos(struct cap_sysv *w, struct cr_sysv_sem *s,
 		struct cap_proc *p = w->c->procs[i], *q;
 		size_t before = s->n_undo;
 
-		if (!cap_live(p) || !has_undo(p->pid))
+		if (!cap_live(p) || !has_undo(p->tid))
 			continue;
 		ret = read_undo(w, p, s, err);
 		for (size_t k = 0; !ret && s->n_undo > before && k < i; k++) {
 			q = w->c->procs[k];
-			if (cap_live(q) && same_undo(q->pid, p->pid))
+			if (cap_live(q) && same_undo(q->tid, p->tid))
 				ret = cr_error_set(
 					err, -ENOTSUP,
 					"process %d: shares adjustments of "
@@ -221,7 +221,7 @@ static int check_threads(struct cap_sysv *w, struct cr_error *err)
 
 		for (size_t k = 1; cap_live(p) && k < p->n_threads; k++)
 			if (has_undo(p->threads[k]->task.tid) &&
-			    !same_undo(p->pid, p->threads[k]->task.tid))
+			    !same_undo(p->tid, p->threads[k]->task.tid))
 				return cr_error_set(
 					err, -ENOTSUP,
 					"process %d: thread %d may have "

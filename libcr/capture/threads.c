@@ -69,7 +69,7 @@ static int read_remote(struct cap_thread *t, struct cr_thread *th,
 					   t->vtid, (long long)c[i].nr,
 					   strerror((int)-c[i].ret));
 	if (!ret)
-		ret = cr_remote_read(k->tgid, at, &out, sizeof(out), err);
+		ret = cr_remote_read(k->tid, at, &out, sizeof(out), err);
 	if (ret)
 		return ret;
 	th->altstack_sp = out.sp;
@@ -132,7 +132,7 @@ static int64_t remaining(const struct cap_thread *t,
 	else if (r->orig_rax == SYS_clock_nanosleep)
 		addr = r->r10;
 	if (!addr ||
-	    cr_remote_read(t->task.tgid, addr, &left, sizeof(left), NULL) ||
+	    cr_remote_read(t->task.tid, addr, &left, sizeof(left), NULL) ||
 	    left.tv_sec < 0 || left.tv_nsec < 0)
 		return -1;
 	return (int64_t)left.tv_sec * 1000000000 + left.tv_nsec;
@@ -193,7 +193,7 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	if (t->rollback) {
 		roll_back(&regs, t->rollback);
 	} else {
-		ret = cr_remote_resolve_restart(p->pid, &regs, err);
+		ret = cr_remote_resolve_restart(p->tid, &regs, err);
 		if (ret)
 			return ret;
 		th->timeout_ns = remaining(t, &regs);
@@ -256,6 +256,46 @@ static void judge(struct cap_proc *p, struct cap_thread *t)
 			t->omitted = true;
 }
 
+/*
+ * What is left of a main thread that has ended: who it was, and the exit
+ * status that its process will have.  Registers are those of another.
+ */
+static int read_ended(struct cr_capture *c, struct cap_proc *p,
+		      struct cr_error *err)
+{
+	struct cr_process *m = cap_model(c, p);
+	struct cap_thread main = { .task.tid = p->pid, .vtid = p->vpid };
+	struct cr_thread *th = &m->threads[0], *other = th + 1;
+	struct cr_procfs_stat st;
+	char *comm;
+	int ret;
+
+	if (m->n_threads < 2)
+		return cr_error_set(err, -EINVAL,
+				    "process %d: its main thread has ended, "
+				    "and none of the others is to be saved",
+				    p->vpid);
+	th->tid = p->vpid;
+	th->timeout_ns = -1;
+	th->sigmask = cr_procfs_hex(p->status, "SigBlk");
+	if (cr_blob_set(&th->regs, other->regs.data, other->regs.len) ||
+	    cr_blob_set(&th->xstate, other->xstate.data, other->xstate.len))
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	ret = read_sched(&main, th, err);
+	if (ret)
+		return cr_error_prefix(err, "process %d", p->vpid);
+	comm = cr_procfs_read(p->pid, NULL, "task/%d/comm", p->pid);
+	snprintf(th->comm, sizeof(th->comm), "%.*s",
+		 comm ? (int)strcspn(comm, "\n") : 0, comm ? comm : "");
+	free(comm);
+	ret = cr_procfs_task_stat(p->pid, p->pid, &st);
+	return ret ? cr_error_set(err, ret, "process %d: stat: %s", p->vpid,
+				  strerror(-ret))
+		   : cap_add_setting(c, CR_SETTING_MAIN_ENDED,
+				     (uint32_t)p->vpid,
+				     (uint32_t)st.exit_code, err);
+}
+
 int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err)
 {
@@ -265,11 +305,13 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 	size_t i;
 	int ret;
 
+	if (cap_main_ended(p) && !cr_process_add_thread(cap_model(c, p)))
+		return cr_error_set(err, -ENOMEM, "out of memory");
 	for (i = 0; i < p->n_threads; i++) {
 		t = p->threads[i];
 		judge(p, t);
 		if (t->omitted) {
-			if (i == 0)
+			if (t->task.tid == p->pid)
 				return cr_error_set(err, -EINVAL,
 						    "process %d: its main "
 						    "thread cannot be left "
@@ -295,5 +337,5 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		}
 		c->stats.threads++;
 	}
-	return 0;
+	return cap_main_ended(p) ? read_ended(c, p, err) : 0;
 }

@@ -62,7 +62,7 @@ static bool is_fault(const siginfo_t *info)
 static int take_signal(struct cap_thread *t, uint64_t at, struct cr_error *err)
 {
 	siginfo_t info;
-	int ret = cr_remote_read(t->task.tgid, at, &info, sizeof(info), err);
+	int ret = cr_remote_read(t->task.tid, at, &info, sizeof(info), err);
 
 	if (ret || is_fault(&info))
 		return ret;
@@ -87,7 +87,7 @@ static int take_xstate(struct cap_thread *t, uint64_t at, struct cr_blob *x,
 
 	if (!at || x->len < FXSAVE_SIZE)
 		return 0;
-	ret = cr_remote_read(t->task.tgid, at + SW_OFFSET, &sw, sizeof(sw),
+	ret = cr_remote_read(t->task.tid, at + SW_OFFSET, &sw, sizeof(sw),
 			     err);
 	if (ret)
 		return ret;
@@ -98,7 +98,7 @@ static int take_xstate(struct cap_thread *t, uint64_t at, struct cr_blob *x,
 				    "signal frame have %zu bytes",
 				    t->vtid, len);
 	memcpy(kept, (char *)x->data + SW_OFFSET, sizeof(kept));
-	ret = cr_remote_read(t->task.tgid, at, x->data, len, err);
+	ret = cr_remote_read(t->task.tid, at, x->data, len, err);
 	memcpy((char *)x->data + SW_OFFSET, kept, sizeof(kept));
 	return ret;
 }
@@ -107,7 +107,7 @@ static int take_context(struct cap_thread *t, uint64_t at,
 			struct cr_thread *th, struct cr_error *err)
 {
 	struct context c;
-	int ret = cr_remote_read(t->task.tgid, at, &c, sizeof(c), err);
+	int ret = cr_remote_read(t->task.tid, at, &c, sizeof(c), err);
 
 	if (ret)
 		return ret;
@@ -141,7 +141,7 @@ int cap_undo_deliveries(struct cap_proc *p, struct cap_thread *t,
 					    "thread %d: its list of delivered "
 					    "signals has no end",
 					    t->vtid);
-		ret = cr_remote_read(t->task.tgid, at, &d, sizeof(d), err);
+		ret = cr_remote_read(t->task.tid, at, &d, sizeof(d), err);
 		if (!ret && d.info)
 			ret = take_signal(t, d.info, err);
 		first = d.context;

@@ -88,9 +88,10 @@ char *cr_procfs_link(pid_t pid, const char *fmt, ...)
 	return strdup(target);
 }
 
-int cr_procfs_stat(pid_t pid, struct cr_procfs_stat *st)
+/* Frees buf, the content of a stat file; NULL: errno tells. */
+static int parse_stat(char *buf, struct cr_procfs_stat *st)
 {
-	char *buf = cr_procfs_read(pid, NULL, "stat"), *p, *end;
+	char *p, *end;
 	/* numbers of the fields in proc(5); 3 is the state */
 	uint64_t f[53] = { 0 };
 	int i;
@@ -120,6 +121,7 @@ int cr_procfs_stat(pid_t pid, struct cr_procfs_stat *st)
 	st->end_code = f[27];
 	st->start_stack = f[28];
 	st->exit_signal = (int32_t)f[38];
+	st->processor = (int32_t)f[39];
 	st->start_data = f[45];
 	st->end_data = f[46];
 	st->start_brk = f[47];
@@ -129,6 +131,16 @@ int cr_procfs_stat(pid_t pid, struct cr_procfs_stat *st)
 	st->env_end = f[51];
 	st->exit_code = (int32_t)f[52];
 	return 0;
+}
+
+int cr_procfs_stat(pid_t pid, struct cr_procfs_stat *st)
+{
+	return parse_stat(cr_procfs_read(pid, NULL, "stat"), st);
+}
+
+int cr_procfs_task_stat(pid_t pid, pid_t tid, struct cr_procfs_stat *st)
+{
+	return parse_stat(cr_procfs_read(pid, NULL, "task/%d/stat", tid), st);
 }
 
 const char *cr_procfs_field(const char *status, const char *name)

@@ -21,9 +21,11 @@ struct cr_procfs_stat {
 	uint64_t start_time;
 	uint64_t start_code, end_code, start_stack, start_data, end_data,
 		start_brk, arg_start, arg_end, env_start, env_end;
-	int32_t exit_signal, exit_code;
+	int32_t exit_signal, exit_code, processor;
 };
 int cr_procfs_stat(pid_t pid, struct cr_procfs_stat *st);
+/* The same of one of its threads; the exit code is the thread's own. */
+int cr_procfs_task_stat(pid_t pid, pid_t tid, struct cr_procfs_stat *st);
 
 /* Text behind "name:" in the content of a status file; NULL if not there. */
 const char *cr_procfs_field(const char *status, const char *name);

@@ -191,12 +191,23 @@ static bool has_thread(const struct cr_image *img, uint32_t tid)
 	return false;
 }
 
+/* A main thread, with an exit status, and others besides it. */
+static bool may_have_ended(const struct cr_image *img,
+			   const struct cr_setting *s)
+{
+	for (size_t i = 0; i < img->n_procs; i++)
+		if ((uint32_t)img->procs[i].pid == s->owner)
+			return img->procs[i].n_threads > 1 &&
+			       !(s->value & ~0xff00ULL);
+	return false;
+}
+
 int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 {
 	for (size_t i = 0; i < img->n_settings; i++) {
 		const struct cr_setting *s = &img->settings[i];
 
-		if (!s->kind || s->kind > CR_SETTING_MEMORY_POLICY ||
+		if (!s->kind || s->kind > CR_SETTING_MAIN_ENDED ||
 		    (s->kind > CR_SETTING_LOCK_FUTURE &&
 		     s->kind < CR_SETTING_TSC))
 			return cr_error_set(err, -EINVAL,
@@ -207,6 +218,11 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 						  : s->owner >= img->n_mms)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu belongs to nobody", i);
+		if (s->kind == CR_SETTING_MAIN_ENDED &&
+		    !may_have_ended(img, s))
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu: no thread is left "
+					    "of process %u", i, s->owner);
 		if (s->data.len > CR_SETTING_DATA_MAX)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is too long", i);

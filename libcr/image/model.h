@@ -279,6 +279,7 @@ enum cr_setting_kind {
 	CR_SETTING_TSC = 16,	   /* PR_SET_TSC */
 	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
 	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */
+	CR_SETTING_MAIN_ENDED,	   /* others run on; status as of wait(2) */
 };
 /* Those of threads. */
 static inline bool cr_setting_of_thread(uint32_t kind)

@@ -19,7 +19,8 @@
 struct cr_object_tree;
 struct cr_object_source {
 	const struct cr_object_tree *tree; /* what else is open where */
-	pid_t pid;	 /* a process that has it, in the caller's namespace */
+	pid_t pid;	 /* a process that has it, in the caller's namespace,
+			    or a thread of it */
 	int32_t vpid;	 /* the same as the program sees it, for messages */
 	int fd;		 /* its number there */
 	char link[4096]; /* /proc/PID/fd/N */

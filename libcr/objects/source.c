@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/getfd.h"
 #include "objects/object.h"
 
 int cr_object_source_read(struct cr_object_source *src, pid_t pid, int32_t vpid,
@@ -80,20 +80,14 @@ int64_t cr_object_offset(const struct cr_object_source *src)
 
 int cr_object_dup(const struct cr_object_source *src, struct cr_error *err)
 {
-	int pidfd, fd, e;
+	int fd;
 
 	if (src->local >= 0)
 		return src->local;
-	pidfd = (int)syscall(SYS_pidfd_open, src->pid, 0);
-	if (pidfd < 0)
-		return cr_error_set(err, -errno, "process %d: pidfd_open: %s",
-				    src->vpid, strerror(errno));
-	fd = (int)syscall(SYS_pidfd_getfd, pidfd, src->fd, 0);
-	e = errno;
-	close(pidfd);
+	fd = cr_getfd(src->pid, src->fd);
 	if (fd < 0)
-		return cr_error_set(err, -e, "%s: pidfd_getfd: %s",
-				    cr_object_label(src), strerror(e));
+		return cr_error_set(err, fd, "%s: pidfd_getfd: %s",
+				    cr_object_label(src), strerror(-fd));
 	return fd;
 }
 

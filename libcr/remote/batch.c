@@ -75,14 +75,14 @@ static int run_table(struct cr_task *t, struct cr_remote_call *calls, size_t n,
 	size_t len = n * sizeof(*calls);
 	int ret;
 
-	ret = cr_remote_write(t->tgid, t->table, calls, len, err);
+	ret = cr_remote_write(t->tid, t->table, calls, len, err);
 	if (!ret)
-		ret = cr_remote_write(t->tgid, t->table + len, &last,
+		ret = cr_remote_write(t->tid, t->table + len, &last,
 				      sizeof(last), err);
 	if (!ret)
 		ret = run(t, n + 1);
 	if (!ret)
-		ret = cr_remote_read(t->tgid, t->table, calls, len, err);
+		ret = cr_remote_read(t->tid, t->table, calls, len, err);
 	return ret;
 }
 

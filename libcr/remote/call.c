@@ -60,7 +60,7 @@ int cr_remote_find_gadget(struct cr_task *t, struct cr_error *err)
 			    strstr(line, "[vsyscall]") ||
 			    (vdso_only && !strstr(line, "[vdso]")))
 				continue;
-			found = scan_for_syscall(t->tgid, start, end);
+			found = scan_for_syscall(t->tid, start, end);
 		}
 	}
 	fclose(f);
@@ -324,6 +324,25 @@ int cr_remote_exit(struct cr_task *t, int status, struct cr_error *err)
 	if (r == 0)
 		r = run_to_stop(t);
 	return r == -ESRCH ? 0 : call_error(t, SYS_exit, r ? r : -EPROTO, err);
+}
+
+int cr_remote_leave(struct cr_task *t, int status, uint64_t mask,
+		    struct cr_error *err)
+{
+	const uint64_t a[6] = { (uint64_t)status, 0, 0, 0, 0, 0 };
+	int r;
+
+	r = start_call(t, SYS_exit, a);
+	/* from the entry of exit(2) there is no way to a signal any more */
+	if (!r &&
+	    (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(mask), &mask) < 0 ||
+	     ptrace(PTRACE_DETACH, t->tid, 0, 0) < 0))
+		r = -errno;
+	if (r)
+		return call_error(t, SYS_exit, r, err);
+	t->seized = false;
+	t->held = false;
+	return 0;
 }
 
 int cr_remote_map_scratch(struct cr_task *t, size_t size, struct cr_error *err)

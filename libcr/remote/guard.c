@@ -168,7 +168,7 @@ int cr_remote_guard(struct cr_task *t, struct cr_guard *g, struct cr_error *err)
 			    (vdso_only && !strstr(line, "[vdso]")))
 				continue;
 			at = (end - guard_size()) & ~7ULL;
-			if (is_room(t->tgid, at))
+			if (is_room(t->tid, at))
 				g->at = at;
 		}
 	}

@@ -139,6 +139,13 @@ int cr_remote_clone3(struct cr_task *t, const struct clone_args *args,
  * and waits until it is gone for the tracer.
  */
 int cr_remote_exit(struct cr_task *t, int status, struct cr_error *err);
+/*
+ * Lets it go in such a way that it ends by exit(2) at once, without taking a
+ * signal, whatever mask it then has.  For a main thread that ends before its
+ * process, of which a tracer would not be told.
+ */
+int cr_remote_leave(struct cr_task *t, int status, uint64_t mask,
+		    struct cr_error *err);
 /* Maps / unmaps t->scratch. */
 int cr_remote_map_scratch(struct cr_task *t, size_t size, struct cr_error *err);
 int cr_remote_unmap_scratch(struct cr_task *t, struct cr_error *err);

@@ -102,7 +102,7 @@ static uint64_t inside(const struct cr_task *t)
 	char magic[MAGIC_LEN];
 
 	if (at % CODE_PAGE ||
-	    cr_remote_read(t->tgid, at, magic, sizeof(magic), NULL) ||
+	    cr_remote_read(t->tid, at, magic, sizeof(magic), NULL) ||
 	    memcmp(magic, rest_code, sizeof(magic)) != 0)
 		return 0;
 	return at;
@@ -122,7 +122,7 @@ static uint64_t find_free(struct cr_task *t)
 			   "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %" SCNu64
 			   " %7s",
 			   &start, &end, perm, &ino, name) == 4 &&
-		    !strcmp(perm, "r-xp") && !ino && is_free(t->tgid, start))
+		    !strcmp(perm, "r-xp") && !ino && is_free(t->tid, start))
 			found = start;
 	if (f)
 		fclose(f);
@@ -161,7 +161,7 @@ int cr_rest_place(struct cr_task *t, uint64_t *at, struct cr_error *err)
 	ret = call(t, &r, SYS_mprotect, *at + CODE_PAGE,
 		   CR_REST_SIZE - CODE_PAGE, PROT_READ | PROT_WRITE, 0, err);
 	if (!ret)
-		ret = cr_remote_write(t->tgid, *at, rest_code,
+		ret = cr_remote_write(t->tid, *at, rest_code,
 				      (size_t)(rest_end - rest_code), err);
 	return ret;
 }
@@ -185,16 +185,16 @@ int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
 	int ret = 0;
 
 	if (at == inside(t)) { /* the rest of a rest */
-		ret = cr_remote_read(t->tgid, at + CODE_PAGE, &d, sizeof(d),
+		ret = cr_remote_read(t->tid, at + CODE_PAGE, &d, sizeof(d),
 				     err);
 		d.done += rest->done;
 	}
 	if (!ret)
-		ret = cr_remote_write(t->tgid, at + CODE_PAGE, &d, sizeof(d),
+		ret = cr_remote_write(t->tid, at + CODE_PAGE, &d, sizeof(d),
 				      err);
 	if (!ret)
 		ret = cr_remote_write(
-			t->tgid,
+			t->tid,
 			at + (uint64_t)(rest_call - rest_code) - sizeof(nr),
 			&nr, sizeof(nr), err);
 	if (ret)

@@ -37,6 +37,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/getfd.h"
 #include "remote/internal.h"
 
 #define MOST_IOV 1024		   /* UIO_MAXIOV */
@@ -89,18 +90,6 @@ bool cr_remote_is_short(const struct cr_task *t)
 	       is_transfer((int64_t)r->orig_rax);
 }
 
-/* A duplicate of the task's descriptor. */
-static int get_fd(const struct cr_task *t, int fd)
-{
-	int pidfd = (int)syscall(SYS_pidfd_open, t->tgid, 0), copy;
-
-	if (pidfd < 0)
-		return -1;
-	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	close(pidfd);
-	return copy;
-}
-
 static enum object kind_of(int fd)
 {
 	int type = 0;
@@ -139,7 +128,7 @@ static int read_iov(const struct cr_task *t, struct transfer *x, uint64_t at,
 	if (!x->iov)
 		return -ENOMEM;
 	x->n_iov = n;
-	if (cr_remote_read(t->tgid, at, x->iov, n * sizeof(*x->iov), NULL))
+	if (cr_remote_read(t->tid, at, x->iov, n * sizeof(*x->iov), NULL))
 		return -EFAULT;
 	for (i = 0; i < n; i++)
 		x->len += x->iov[i].iov_len;
@@ -175,7 +164,7 @@ static int read_call(const struct cr_task *t, struct transfer *x)
 	case SYS_sendmsg:
 		x->receives = x->rest.nr == SYS_recvmsg;
 		x->flags = (int)r->rdx;
-		ret = cr_remote_read(t->tgid, r->rsi, &x->msg, sizeof(x->msg),
+		ret = cr_remote_read(t->tid, r->rsi, &x->msg, sizeof(x->msg),
 				     NULL);
 		return ret ? ret : read_iov(t, x, (uint64_t)x->msg.msg_iov,
 					    x->msg.msg_iovlen);
@@ -237,7 +226,9 @@ static bool is_to_go_on(const struct cr_task *t, const struct transfer *x)
 		return false;
 	if (x->rest.nr == SYS_getrandom)
 		return !(x->rest.arg[2] & GRND_NONBLOCK);
-	fd = get_fd(t, (int)x->rest.arg[0]);
+	fd = cr_getfd(t->tgid, (int)x->rest.arg[0]);
+	if (fd < 0) /* its main thread may have ended */
+		fd = cr_getfd(t->tid, (int)x->rest.arg[0]);
 	if (fd < 0)
 		return false;
 	yes = waits_for_all(x, fd);
@@ -263,7 +254,7 @@ static int put_iov(const struct cr_task *t, struct transfer *x, uint64_t at,
 			x->iov[i].iov_len = room;
 		room -= x->iov[i].iov_len;
 	}
-	return cr_remote_write(t->tgid, at, x->iov,
+	return cr_remote_write(t->tid, at, x->iov,
 			       x->n_iov * sizeof(*x->iov), err);
 }
 
@@ -301,7 +292,7 @@ static int advance(const struct cr_task *t, struct transfer *x, uint64_t extra,
 		};
 		arg[1] = extra;
 		arg[2] &= ~(uint64_t)MSG_FASTOPEN;
-		return ret ? ret : cr_remote_write(t->tgid, extra, &x->msg,
+		return ret ? ret : cr_remote_write(t->tid, extra, &x->msg,
 						   sizeof(x->msg), err);
 	case SYS_sendmmsg:
 	case SYS_recvmmsg:

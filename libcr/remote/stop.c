@@ -163,8 +163,8 @@ static int leave_rseq(struct cr_task *t, struct cr_error *err)
 	 * rseq_cs lies behind the two cpu numbers of struct rseq.  Where it
 	 * cannot be read the program is about to die of it by itself.
 	 */
-	if (cr_remote_read(t->tgid, rseq.addr + 8, &ptr, sizeof(ptr), NULL) ||
-	    !ptr || cr_remote_read(t->tgid, ptr, &cs, sizeof(cs), NULL))
+	if (cr_remote_read(t->tid, rseq.addr + 8, &ptr, sizeof(ptr), NULL) ||
+	    !ptr || cr_remote_read(t->tid, ptr, &cs, sizeof(cs), NULL))
 		return 0;
 	if (t->regs.rip - cs.start_ip < cs.post_commit_offset)
 		t->regs.rip = cs.abort_ip;

@@ -97,7 +97,7 @@ static int last_calls(struct cr_restore_context *ctx, struct cr_stub *s,
 					  err);
 	if (!ret)
 		ret = cr_limits_restore(ctx, s, err);
-	for (size_t i = 0; !ret && i < s->n_tasks; i++) {
+	for (size_t i = s->first; !ret && i < s->n_tasks; i++) {
 		ret = cr_creds_restore(ctx, s, &s->tasks[i], err);
 		if (!ret && i < s->p->n_threads &&
 		    s->p->threads[i].pdeath_signal)
@@ -117,7 +117,7 @@ static int seal(struct cr_restore_context *ctx, struct cr_stub *s,
 		struct cr_error *err)
 {
 	const struct cr_mm *mm = &ctx->img->mms[s->p->mm];
-	struct cr_task *t = &s->tasks[0];
+	struct cr_task *t = cr_stub_task(s);
 	int64_t ret = 0;
 
 	t->gadget = 0;
@@ -138,25 +138,26 @@ static int seal(struct cr_restore_context *ctx, struct cr_stub *s,
 
 /*
  * A process that was stopped by job control goes over into that stop without
- * running an instruction; its leader first, which stops the other threads.
+ * running an instruction; one thread first, which stops the others.
  */
 static int release_stopped(struct cr_stub *s, struct cr_error *err)
 {
 	struct timespec nap = { 0, 200000 };
+	struct cr_task *t = cr_stub_task(s);
 	struct cr_procfs_stat st;
 	int ret;
 
-	s->tasks[0].kept |= 1ULL << SIGSTOP;
-	ret = cr_remote_release(&s->tasks[0], err);
+	t->kept |= 1ULL << SIGSTOP;
+	ret = cr_remote_release(t, err);
 	for (int i = 0;
-	     !ret && (cr_procfs_stat(s->pid, &st) || st.state != 'T'); i++) {
+	     !ret && (cr_procfs_stat(t->tid, &st) || st.state != 'T'); i++) {
 		if (i == 10000)
 			return cr_error_set(err, -ETIMEDOUT,
 					    "process %d does not stop again",
 					    s->pid);
 		nanosleep(&nap, NULL);
 	}
-	for (size_t i = 1; !ret && i < s->n_tasks; i++)
+	for (size_t i = s->first + 1; !ret && i < s->n_tasks; i++)
 		ret = cr_remote_release(&s->tasks[i], err);
 	return ret;
 }
@@ -174,7 +175,7 @@ static int note_stop(struct cr_restore_context *ctx, struct cr_stub *s,
 	if (s->p->stop_signal || parent == CR_NONE ||
 	    !ctx->stubs[parent].created)
 		return 0;
-	ret = cr_stub_call(&ctx->stubs[parent].tasks[0],
+	ret = cr_stub_call(cr_stub_task(&ctx->stubs[parent]),
 			   "waiting for a stopped child", SYS_waitid,
 			   (uint64_t[6]){ P_PID, (uint64_t)s->pid, 0,
 					  WSTOPPED | WNOHANG },
@@ -203,7 +204,7 @@ static int finish(struct cr_restore_context *ctx, struct cr_error *err)
 		    last_of_its_memory(ctx, s))
 			ret = seal(ctx, s, err);
 		if (!ret && s->p->kind == CR_PROC_NORMAL)
-			for (size_t k = 0; !ret && k < s->n_tasks; k++)
+			for (size_t k = s->first; !ret && k < s->n_tasks; k++)
 				ret = cr_thread_registers(s, k, err);
 		if (!ret && s->p->stopped)
 			ret = release_stopped(s, err);
@@ -239,6 +240,8 @@ int cr_build(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = build_owners(ctx, err);
 	if (!ret)
 		ret = cr_tree_end_zombies(ctx, err);
+	if (!ret)
+		ret = cr_tree_end_mains(ctx, err);
 	if (!ret)
 		ret = finish(ctx, err);
 	if (!ret)

@@ -43,8 +43,15 @@ struct cr_stub {
 	int32_t pid;
 	struct cr_task *tasks; /* [0] is the leader; n_threads of p */
 	size_t n_tasks;
+	size_t first; /* of tasks: 1 once a main thread that had ended has */
 	bool created;
 };
+
+/* Who makes the calls that are about its process. */
+static inline struct cr_task *cr_stub_task(struct cr_stub *s)
+{
+	return &s->tasks[s->first];
+}
 
 struct cr_restore_context {
 	struct cr_reader *reader;
@@ -140,6 +147,8 @@ int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_tree_create_threads(struct cr_restore_context *ctx,
 			   struct cr_error *err);
 int cr_tree_end_zombies(struct cr_restore_context *ctx, struct cr_error *err);
+/* Main threads that had ended before their processes. */
+int cr_tree_end_mains(struct cr_restore_context *ctx, struct cr_error *err);
 
 /* memory.c, pages.c, vdso.c, mm.c */
 int cr_memory_restore(struct cr_restore_context *ctx, struct cr_stub *s,
@@ -210,6 +219,9 @@ int cr_thread_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 int cr_thread_registers(struct cr_stub *s, size_t i, struct cr_error *err);
 int cr_signals_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		       struct cr_error *err);
+/* The part of it that needs the main thread, before that ends. */
+int cr_signals_of_process(struct cr_restore_context *ctx, struct cr_stub *s,
+			  struct cr_error *err);
 int cr_limits_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		      struct cr_error *err);
 int cr_timers_restore(struct cr_restore_context *ctx, struct cr_stub *s,

@@ -354,11 +354,11 @@ int cr_restore_call(struct cr_restore_context *ctx, int32_t pid,
 				    pid);
 	memcpy(a, args, sizeof(a));
 	if (data) {
-		a[at] = cr_stub_put(ctx, &s->tasks[0], 0, data, len, err);
+		a[at] = cr_stub_put(ctx, cr_stub_task(s), 0, data, len, err);
 		if (!a[at])
 			return err ? err->code : -EIO;
 	}
-	ret = cr_stub_call(&s->tasks[0], what, nr, a, err);
+	ret = cr_stub_call(cr_stub_task(s), what, nr, a, err);
 	return (int)ret;
 }
 

@@ -14,7 +14,7 @@
 int cr_limits_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		      struct cr_error *err)
 {
-	struct cr_task *t = &s->tasks[0];
+	struct cr_task *t = cr_stub_task(s);
 
 	for (int i = 0; i < CR_NRLIMIT; i++) {
 		struct rlimit old,

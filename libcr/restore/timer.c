@@ -40,6 +40,8 @@ static bool waits_for_alarm(const struct cr_process *p)
 static int restore_itimers(struct cr_restore_context *ctx, struct cr_stub *s,
 			   struct cr_error *err)
 {
+	struct cr_task *t = cr_stub_task(s);
+
 	for (int i = 0; i < 3; i++) {
 		const struct cr_itimer *it = &s->p->itimer[i];
 		struct itimerval v = {
@@ -57,11 +59,10 @@ static int restore_itimers(struct cr_restore_context *ctx, struct cr_stub *s,
 			v.it_value = v.it_interval;
 		if (!v.it_value.tv_sec && !v.it_value.tv_usec)
 			v.it_value.tv_usec = 1;
-		at = cr_stub_put(ctx, &s->tasks[0], 0, &v, sizeof(v), err);
+		at = cr_stub_put(ctx, t, 0, &v, sizeof(v), err);
 		if (!at)
 			return err->code;
-		ret = cr_stub_call(&s->tasks[0], "interval timer",
-				   SYS_setitimer,
+		ret = cr_stub_call(t, "interval timer", SYS_setitimer,
 				   (uint64_t[6]){ (uint64_t)i, at, 0 }, err);
 		if (ret < 0)
 			return (int)ret;
@@ -161,7 +162,7 @@ static int restore_timers(struct cr_restore_context *ctx, struct cr_stub *s,
 	memcpy(sorted, s->p->timers, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), by_id);
 	for (size_t i = 0; !ret && i < n; i++)
-		ret = restore_timer(ctx, &s->tasks[0], &sorted[i], ids, err);
+		ret = restore_timer(ctx, cr_stub_task(s), &sorted[i], ids, err);
 	free(sorted);
 	return ret;
 }
@@ -169,7 +170,7 @@ static int restore_timers(struct cr_restore_context *ctx, struct cr_stub *s,
 int cr_timers_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		      struct cr_error *err)
 {
-	struct cr_task *t = &s->tasks[0];
+	struct cr_task *t = cr_stub_task(s);
 	int64_t ids = -1, off;
 	int ret = restore_itimers(ctx, s, err);
 

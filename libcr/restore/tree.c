@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/procfs.h"
 #include "restore/build.h"
 
 /* Where in the bench's data the array of set_tid lies. */
@@ -23,6 +24,8 @@
 #define LAST_ID (1 << 22) /* the most that pid_max may be */
 
 #define MOST_TRIES 1000 /* for an id that is about to be free, a second */
+
+#define MOST_NAPS 50000 /* for a thread to end, 10 seconds */
 
 /*
  * The kernel gives an id free a moment after its task has gone.  True: it is
@@ -341,6 +344,67 @@ int cr_tree_end_zombies(struct cr_restore_context *ctx, struct cr_error *err)
 					       "ended",
 					       s->pid);
 		s->created = false;
+	}
+	return 0;
+}
+
+/* The exit status of its main thread, if that has ended; -1. */
+static int main_status(const struct cr_restore_context *ctx,
+		       const struct cr_process *p)
+{
+	for (size_t i = 0; i < ctx->img->n_settings; i++) {
+		const struct cr_setting *x = &ctx->img->settings[i];
+
+		if (x->kind == CR_SETTING_MAIN_ENDED &&
+		    x->owner == (uint32_t)p->pid)
+			return WEXITSTATUS((int)x->value);
+	}
+	return -1;
+}
+
+/*
+ * By itself and untraced: the kernel tells no tracer of it, nor lets one go
+ * of it.  The children that it has made become those of another thread.
+ */
+static int end_main(struct cr_restore_context *ctx, struct cr_stub *s,
+		    int status, struct cr_error *err)
+{
+	struct timespec nap = { 0, 200000 };
+	struct cr_procfs_stat st;
+	int ret;
+
+	ret = cr_signals_of_process(ctx, s, err);
+	if (!ret)
+		ret = cr_creds_restore(ctx, s, &s->tasks[0], err);
+	if (!ret)
+		ret = cr_remote_leave(&s->tasks[0], status,
+				      s->p->threads[0].sigmask, err);
+	for (int i = 0; !ret && (cr_procfs_task_stat(s->pid, s->pid, &st) ||
+				 st.state != 'Z');
+	     i++) {
+		if (i == MOST_NAPS)
+			return cr_error_set(err, -ETIMEDOUT,
+					    "process %d: its main thread does "
+					    "not end again",
+					    s->pid);
+		nanosleep(&nap, NULL);
+	}
+	s->first = 1;
+	return ret;
+}
+
+int cr_tree_end_mains(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	for (size_t i = 0; i < ctx->img->n_procs; i++) {
+		struct cr_stub *s = &ctx->stubs[i];
+		int status, ret;
+
+		if (s->p->kind != CR_PROC_NORMAL)
+			continue;
+		status = main_status(ctx, s->p);
+		ret = status < 0 ? 0 : end_main(ctx, s, status, err);
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }

@@ -9,8 +9,11 @@
 
 #include "runtime/rendezvous.h"
 
-/* The last number of the line "NSpid:": the id in the innermost namespace. */
-static int innermost_id(const char *path)
+/*
+ * The last number of a line, "NSpid:" (of a thread) or "NStgid:" (of its
+ * process): the id in the innermost namespace.
+ */
+static int innermost_id(const char *path, const char *name)
 {
 	char *line = NULL, *last;
 	size_t size = 0;
@@ -20,7 +23,7 @@ static int innermost_id(const char *path)
 	if (!f)
 		return -errno;
 	while (getline(&line, &size, f) > 0) {
-		if (strncmp(line, "NSpid:", 6))
+		if (strncmp(line, name, strlen(name)))
 			continue;
 		last = strrchr(line, '\t');
 		id = last ? atoi(last + 1) : -EPROTO;
@@ -47,7 +50,7 @@ pid_t cr_control_thread(pid_t pid, int32_t vtid)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/task/%.12s/status", pid,
 			 d->d_name);
-		if (innermost_id(path) == vtid)
+		if (innermost_id(path, "NSpid:") == vtid)
 			tid = atoi(d->d_name);
 	}
 	closedir(dir);
@@ -128,7 +131,7 @@ int cr_control_read_by(pid_t pid, uint64_t *where, struct cr_control *control,
 				    "known %u)",
 				    pid, control->version, CR_CONTROL_VERSION);
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (innermost_id(path) != control->pid)
+	if (innermost_id(path, "NStgid:") != control->pid)
 		return -ENOENT; /* its parent's, copied by fork */
 	if (where)
 		*where = addr;

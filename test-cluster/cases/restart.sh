@@ -26,13 +26,16 @@ restart_is() {
 		fail "cr_restart $*: status $status: $(cat err out)"
 }
 
-# running NAME: ids of the processes with this name.
+# running NAME: ids of the processes with this name.  One whose main thread has
+# ended looks like a zombie, but has other threads.
 running() {
-	local f stat
+	local f stat tasks
 	for f in /proc/[0-9]*; do
 		stat=
 		read -r -d '' stat 2>/dev/null <"$f/stat" || true
 		[[ $stat == *"($1) "* ]] || continue
-		[[ ${stat##*) } == Z* ]] || echo "${f#/proc/}"
+		tasks=()
+		[[ ${stat##*) } != Z* ]] || tasks=("$f"/task/*)
+		[ ${#tasks[@]} = 1 ] || echo "${f#/proc/}"
 	done
 }
