@@ -44,7 +44,7 @@ void cap_transfer_end(struct cap_transfer *t)
 static bool of_memory(int status)
 {
 	return status == -ESRCH || status == -ENOMEM || status == -EFAULT ||
-	       status == -EHWPOISON;
+	       status == -EHWPOISON || status == -ENODATA;
 }
 
 /*
