@@ -8,9 +8,10 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vm.sh"
 tmpdir
-kver=6.1
+kver=${CR_TEST_KVER:-6.1}
 vm_need $kver
 module=$(vm_build $kver)
+cp "$CR_SRC/test-cluster/vm/leaks" .
 cc_prog crthreadtest "$CR_SRC/examples/crthreadtest.c"
 
 cat >as-user <<'END'
@@ -137,10 +138,12 @@ wait $! || exit 1
 dmesg | grep -q 'cr: checkpoint of process .* by uid 1000.*: done'
 dmesg | grep -q 'cr: restart of process .* by uid 1000.*: done'
 dmesg | grep -q 'cr: session' && exit 1
+"$T/leaks"
 rmmod cr
 END
 export T
-vm run -k $kver -i "$module" -l log -t 1200 -- env "T=$T" "PATH=$PATH" \
+log=${CR_TEST_LOG:-log}
+vm run -k $kver -i "$module" -l "$log" -t $((1200 * ${CR_TEST_PATIENCE:-1})) -- env "T=$T" "PATH=$PATH" \
 	sh "$T/in-guest" "${CR_TEST_RUNS:-50}" | tee said
 grep -q 'all runs are right' said || fail "see above"
-vm_log_clean log
+vm_log_clean "$log"

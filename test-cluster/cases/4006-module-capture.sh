@@ -10,6 +10,7 @@ tmpdir
 kver=${CR_TEST_KVER:-6.1}
 vm_need $kver
 module=$(vm_build $kver)
+cp "$CR_SRC/test-cluster/vm/leaks" .
 cc_prog keeper "$CR_SRC/test-cluster/cases/keeper.c"
 cc_prog with-libcr "$CR_SRC/test-cluster/cases/keeper.c" -DWITH_LIBCR \
 	-lcr "-Wl,-rpath,$CR_PREFIX/lib"
@@ -216,11 +217,13 @@ for scope in 1 2; do
 	$user "$T/under-yama" $scope &
 	wait $!
 done
+"$T/leaks"
 rmmod cr
 echo "all is right"
 END_GUEST
 export T
-vm run -k $kver -i "$module" -m 1536 -l log -t 400 -- env "T=$T" "PATH=$PATH" \
+log=${CR_TEST_LOG:-log}
+vm run -k $kver -i "$module" -m 1536 -l "$log" -t $((400 * ${CR_TEST_PATIENCE:-1})) -- env "T=$T" "PATH=$PATH" \
 	sh "$T/in-guest" "${CR_TEST_RUNS:-3}" | tee said
 grep -q 'all is right' said || fail "see above"
-vm_log_clean log
+vm_log_clean "$log"
