@@ -44,6 +44,7 @@ static int seize_new(struct cap_proc *p, size_t *added, struct cr_error *err)
 			ret = cr_error_set(err, -ENOMEM, "out of memory");
 			break;
 		}
+		t->slept = cr_sleep_read(p->pid, tids[i], &t->sleep);
 		ret = cr_remote_seize(&t->task, tids[i], false, err);
 		if (!ret)
 			ret = cr_remote_interrupt(&t->task, err);
@@ -167,6 +168,7 @@ static int let_go(struct cr_capture *c, struct cr_error *err)
 		p = c->procs[i];
 		for (k = 0; k < p->n_threads; k++) {
 			t = p->threads[k];
+			cr_remote_renew_timeout(&t->task);
 			r = cr_remote_release(&t->task, ret ? NULL : err);
 			if (r && !ret)
 				ret = r;

@@ -21,6 +21,9 @@ struct cap_thread {
 	int32_t vtid; /* as the program sees it */
 	bool seized;
 	bool gone;			    /* ended while we came */
+	bool slept; /* before the stop */
+	struct cr_sleep sleep;
+	bool timed; /* its time-out is to be kept */
 	bool omitted;			    /* not saved */
 	const struct cr_rollback *rollback; /* in proc->control, or NULL */
 	bool has_undone; /* a signal whose delivery is undone (torn.c) */
@@ -53,7 +56,7 @@ struct cap_proc {
 
 	/* [0] is the main thread, or if that has ended any other */
 	struct cap_thread **threads;
-	size_t n_threads;
+	size_t n_threads, n_timed;
 
 	bool has_control;
 	uint64_t control_addr;
@@ -143,7 +146,7 @@ void cap_log_result(struct cr_capture *c, int result);
 int cap_guard(struct cr_capture *c, struct cap_proc *p, struct cr_error *err);
 /* What the snapshot is asked for when the program runs again. */
 int cap_late(struct cr_capture *c, struct cr_error *err);
-/* rests.c: transfers that the stop cut short go on */
+/* rests.c: what the stop must not change */
 int cap_make_rests(struct cr_capture *c, struct cr_error *err);
 
 /* scope.c: the processes of the scope */

@@ -1,21 +1,50 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rests.c - transfers that the stop cut short go on, see remote/short.c */
+/*
+ * rests.c - transfers that the stop cut short go on, see remote/short.c, and
+ * who waits for a limited time waits for what is left, see remote/timeout.c
+ */
 #include "capture/internal.h"
 
-static bool any_short(const struct cap_proc *p)
+/* Is there anything to do?  Before any thread makes a call for us. */
+static bool any(struct cap_proc *p)
 {
+	struct cap_thread *t;
+	bool some = false;
 	size_t i;
 
-	for (i = 0; i < p->n_threads; i++)
-		if (cr_remote_is_short(&p->threads[i]->task))
-			return true;
-	return false;
+	p->n_timed = 0;
+	for (i = 0; i < p->n_threads; i++) {
+		t = p->threads[i];
+		t->timed = cr_remote_note_timeout(&t->task,
+						  t->slept ? &t->sleep : NULL);
+		p->n_timed += t->timed;
+		some |= t->timed || cr_remote_is_short(&t->task);
+	}
+	return some;
+}
+
+/* Where there is no room the call begins anew, as it did before. */
+static int keep_timeouts(struct cap_proc *p, struct cr_places *places,
+			 struct cr_error *err)
+{
+	size_t i;
+	int ret = 0;
+
+	if (p->n_timed)
+		cr_remote_make_places(&p->threads[0]->task, places, p->n_timed,
+				      NULL);
+	for (i = 0; i < p->n_threads && !ret; i++)
+		if (p->threads[i]->timed)
+			ret = cr_remote_keep_timeout(&p->threads[i]->task,
+						     places, err);
+	return ret;
 }
 
 static int make_rests(struct cr_capture *c, struct cap_proc *p,
 		      struct cr_error *err)
 {
 	struct cr_task *leader = &p->mm_of->threads[0]->task, *t;
+	struct cr_places places = { 0 };
 	size_t i;
 	int ret;
 
@@ -26,8 +55,11 @@ static int make_rests(struct cr_capture *c, struct cap_proc *p,
 		t = &p->threads[i]->task;
 		t->gadget = leader->gadget;
 		t->guard = &p->mm_of->guard;
-		ret = cr_remote_make_rest(t, err);
+		ret = cr_remote_make_rest(t, &places, err);
 	}
+	if (!ret)
+		ret = keep_timeouts(p, &places, err);
+	cr_remote_forget_places(&places);
 	/* the others of this memory know nothing of the guard */
 	return ret ? ret : cr_remote_unguard(leader, err);
 }
@@ -42,7 +74,7 @@ int cap_make_rests(struct cr_capture *c, struct cr_error *err)
 
 	for (i = 0; i < c->n_procs && !ret; i++) {
 		p = c->procs[i];
-		if (!cap_live(p) || !any_short(p))
+		if (!cap_live(p) || !any(p))
 			continue;
 		ret = shared ? 0 : cap_share(c, err);
 		shared = true;

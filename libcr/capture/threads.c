@@ -115,29 +115,6 @@ failed:
 			    strerror(errno));
 }
 
-/*
- * What remains of an interrupted sleep.  The kernel writes it where the
- * program asked for it; of other calls it keeps it to itself.
- */
-static int64_t remaining(const struct cap_thread *t,
-			 const struct user_regs_struct *r)
-{
-	struct timespec left;
-	uint64_t addr = 0;
-
-	if ((int64_t)r->rax != -516) /* ERESTART_RESTARTBLOCK */
-		return -1;
-	if (r->orig_rax == SYS_nanosleep)
-		addr = r->rsi;
-	else if (r->orig_rax == SYS_clock_nanosleep)
-		addr = r->r10;
-	if (!addr ||
-	    cr_remote_read(t->task.tid, addr, &left, sizeof(left), NULL) ||
-	    left.tv_sec < 0 || left.tv_nsec < 0)
-		return -1;
-	return (int64_t)left.tv_sec * 1000000000 + left.tv_nsec;
-}
-
 static void roll_back(struct user_regs_struct *r, const struct cr_rollback *s)
 {
 	r->rbx = s->rbx;
@@ -196,7 +173,7 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 		ret = cr_remote_resolve_restart(p->tid, &regs, err);
 		if (ret)
 			return ret;
-		th->timeout_ns = remaining(t, &regs);
+		th->timeout_ns = cr_remote_time_left(&t->task);
 	}
 	if (cr_blob_set(&th->regs, &regs, sizeof(regs)))
 		return cr_error_set(err, -ENOMEM, "out of memory");

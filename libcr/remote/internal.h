@@ -33,12 +33,32 @@ struct cr_rest {
 	long nr;
 	uint64_t arg[6];
 	uint64_t done; /* is added to the result, and replaces an error */
+	/*
+	 * It is a ppoll() with the result of the program's call if that finds
+	 * nothing; else the program's call is made.
+	 */
+	bool poll_first;
+	int64_t deadline; /* as struct cr_task has it */
 };
 /* Finds or makes a place; the gadget and the guard must be there. */
-int cr_rest_place(struct cr_task *t, uint64_t *at, struct cr_error *err);
-/* The held task is now in this call, and goes back from it to where it was. */
+int cr_rest_place(struct cr_task *t, struct cr_places *places, uint64_t *at,
+		  struct cr_error *err);
+/* The piece that the task is in, having made its call again; 0: none. */
+uint64_t cr_rest_inside(const struct cr_task *t);
+/* Is the task in a call with a deadline?  That, and the call's number. */
+int64_t cr_rest_deadline(const struct cr_task *t, long *nr);
+/*
+ * The held task is now in this call, and goes back from it to where it was,
+ * as far as its memory and t->regs are concerned; cr_rest_settle() has the
+ * kernel know.
+ */
 int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
 		  struct cr_error *err);
+int cr_rest_settle(struct cr_task *t, struct cr_error *err);
+
+/* sleep.c */
+/* The content of a "sched" file; false: it does not tell. */
+bool cr_sleep_parse(const char *sched, struct cr_sleep *s);
 
 /* guard.c */
 /* The task is the one that the guard is made for; after its mask is known. */

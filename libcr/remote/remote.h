@@ -25,6 +25,9 @@ struct cr_task {
 	bool held;		      /* in a ptrace stop */
 	bool group_stop;	      /* it was in a job control stop before */
 	struct user_regs_struct regs; /* as the program had them */
+	bool gave_eintr; /* the stop ended its call with EINTR: made again */
+	int64_t deadline; /* 0, or when its call's time is over: nanoseconds
+			     of CLOCK_MONOTONIC in no time namespace */
 	uint64_t gadget;  /* address of a "syscall" instruction (in its vdso) */
 	uint64_t scratch; /* a page mapped in it for arguments, 0: none */
 	size_t scratch_size;
@@ -181,12 +184,63 @@ int cr_remote_resolve_restart(pid_t pid, struct user_regs_struct *regs,
 			      struct cr_error *err);
 
 /*
+ * Places in a memory from which its threads make calls again (rest.c); all 0
+ * at first.  With the gadget, and a guard.
+ */
+struct cr_places {
+	uint64_t *at;
+	size_t n;
+	bool looked;
+};
+/* Finds or makes n that nobody uses. */
+int cr_remote_make_places(struct cr_task *t, struct cr_places *places, size_t n,
+			  struct cr_error *err);
+void cr_remote_forget_places(struct cr_places *places);
+
+/* A sleep that a thread is in, before it is stopped (sleep.c). */
+struct cr_sleep {
+	pid_t tid;
+	int cpu;	   /* that it slept in on */
+	int64_t since;	   /* in nanoseconds of that processor's clock */
+	uint64_t switches; /* how often it had gone to sleep then */
+};
+/* false: it does not sleep, or this kernel does not tell. */
+bool cr_sleep_read(pid_t pid, pid_t tid, struct cr_sleep *s);
+/*
+ * It is stopped: how long it has slept at least, in nanoseconds; -1: nothing
+ * is known.  Before it makes a call for us.
+ */
+int64_t cr_sleep_lasted(pid_t pid, const struct cr_sleep *s);
+
+/*
+ * When is the time-out of the held task's call over (timeout.c)?  That goes
+ * to t->deadline.  true: it is to be kept by cr_remote_keep_timeout().  s: as
+ * it slept before the stop, or NULL.
+ */
+bool cr_remote_note_timeout(struct cr_task *t, const struct cr_sleep *s);
+/* It will wait for no longer, if there is a place; as cr_remote_make_rest(). */
+int cr_remote_keep_timeout(struct cr_task *t, struct cr_places *places,
+			   struct cr_error *err);
+/* Nanoseconds until the deadline, 0 if it is over; -1: there is none. */
+int64_t cr_remote_time_left(const struct cr_task *t);
+/* Shortly before it is let go: the stop has taken time, too. */
+void cr_remote_renew_timeout(struct cr_task *t);
+/*
+ * For a process that starts anew, after cr_remote_regs_for_restart(): its call
+ * waits for what was left, if there is a place.  Makes no call.
+ */
+bool cr_remote_wants_place(const struct cr_task *t);
+int cr_remote_restart_timeout(struct cr_task *t, int64_t left,
+			      struct cr_places *places, struct cr_error *err);
+
+/*
  * Did the stop end a transfer half-way, perhaps?  Then cr_remote_make_rest()
  * finds out, and if so the task goes on with what is left of it, as if it had
  * not been stopped (short.c).  It needs the gadget and a guard.
  */
 bool cr_remote_is_short(const struct cr_task *t);
-int cr_remote_make_rest(struct cr_task *t, struct cr_error *err);
+int cr_remote_make_rest(struct cr_task *t, struct cr_places *places,
+			struct cr_error *err);
 
 /* Rseq of a stopped task (rseq(2)); all 0 if it has none. */
 struct cr_remote_rseq {

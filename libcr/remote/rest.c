@@ -18,11 +18,16 @@
  * Nobody can unmap the page that he runs in, so it stays.  When "busy" is
  * cleared the thread needs nothing of it any more but its last instruction,
  * and the next call for which there is need takes it.  A thread that leaves
- * by siglongjmp() keeps it busy for ever.
+ * by siglongjmp(), or that a restart leaves out, keeps it busy for ever.
+ *
+ * Who waits for a limited time has the end of it written there, so that the
+ * next stop knows.  A receive, whose time-out belongs to the socket, is made
+ * when a ppoll(2) in its place has found something.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -38,7 +43,7 @@
 __asm__(".pushsection .rodata\n"
 	".balign 8\n"
 	"rest_code:\n"
-	"	.ascii	\"CR: rest\"\n"
+	"	.ascii	\"CR: rst2\"\n"
 	"	.skip	51, 0xcc\n"
 	"	mov	$0, %eax\n"
 	"rest_call:\n"
@@ -50,7 +55,15 @@ __asm__(".pushsection .rodata\n"
 	"	mov	%rax, %r11\n"
 	"	test	%rcx, %rcx\n"
 	"	js	1f\n"
+	"	cmpq	$0, rest_code+4096+72(%rip)\n"
+	"	jne	3f\n"
 	"	add	rest_code+4096+8(%rip), %rcx\n"
+	"	jmp	2f\n"
+	"3:	jrcxz	4f\n"
+	"	subq	$2, rest_code+4096+16(%rip)\n"
+	"	mov	rest_code+4096+80(%rip), %rcx\n"
+	"	jmp	2f\n"
+	"4:	mov	$-11, %rcx\n" /* EAGAIN */
 	"	jmp	2f\n"
 	"1:	cmpq	$0, rest_code+4096+8(%rip)\n"
 	"	je	2f\n"
@@ -79,7 +92,13 @@ extern const char rest_code[], rest_call[], rest_back[], rest_end[];
 /* At the second page. */
 struct data {
 	uint64_t busy, done, rip, rdi, rsi, rdx, r10, r8, r9;
+	uint64_t poll_first, nr; /* that, and then the program's own call */
+	int64_t deadline;
 };
+
+/* Where the code has the number of the call. */
+#define NR_AT(at) \
+	((at) + (uint64_t)(rest_call - rest_code) - sizeof(uint32_t))
 
 _Static_assert(sizeof(struct data) <= CR_REST_EXTRA - CODE_PAGE, "overlap");
 
@@ -95,8 +114,7 @@ static bool is_free(pid_t pid, uint64_t at)
 	       !busy;
 }
 
-/* The piece that the task is in, having made its call again; 0: none. */
-static uint64_t inside(const struct cr_task *t)
+uint64_t cr_rest_inside(const struct cr_task *t)
 {
 	uint64_t at = t->regs.rip - (uint64_t)(rest_back - rest_code);
 	char magic[MAGIC_LEN];
@@ -108,25 +126,38 @@ static uint64_t inside(const struct cr_task *t)
 	return at;
 }
 
-/* A piece that an earlier call has left; 0: there is none. */
-static uint64_t find_free(struct cr_task *t)
+/* All pieces that earlier calls have left. */
+static void look(struct cr_task *t, struct cr_places *places)
 {
 	char path[64], line[512], perm[8], name[8];
-	uint64_t start, end, ino, found = 0;
+	uint64_t start, end, ino, *more;
 	FILE *f;
 
+	places->looked = true;
 	snprintf(path, sizeof(path), "/proc/%d/maps", t->tid);
 	f = fopen(path, "re");
-	while (f && !found && fgets(line, sizeof(line), f))
+	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line,
 			   "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %" SCNu64
 			   " %7s",
-			   &start, &end, perm, &ino, name) == 4 &&
-		    !strcmp(perm, "r-xp") && !ino && is_free(t->tid, start))
-			found = start;
+			   &start, &end, perm, &ino, name) != 4 ||
+		    strcmp(perm, "r-xp") != 0 || ino ||
+		    !is_free(t->tid, start))
+			continue;
+		more = realloc(places->at, (places->n + 1) * sizeof(*more));
+		if (!more)
+			break;
+		places->at = more;
+		places->at[places->n++] = start;
+	}
 	if (f)
 		fclose(f);
-	return found;
+}
+
+void cr_remote_forget_places(struct cr_places *places)
+{
+	free(places->at);
+	memset(places, 0, sizeof(*places));
 }
 
 static int call(struct cr_task *t, int64_t *r, long nr, uint64_t a, uint64_t b,
@@ -142,28 +173,75 @@ static int call(struct cr_task *t, int64_t *r, long nr, uint64_t a, uint64_t b,
 			    t->tid, strerror((int)-*r));
 }
 
-int cr_rest_place(struct cr_task *t, uint64_t *at, struct cr_error *err)
+int cr_remote_make_places(struct cr_task *t, struct cr_places *places, size_t n,
+			  struct cr_error *err)
 {
 	int64_t base = 0, r;
+	uint64_t at, end, *more;
 	int ret;
 
-	*at = inside(t);
-	if (!*at)
-		*at = find_free(t);
-	if (*at)
+	if (!places->looked)
+		look(t, places);
+	if (places->n >= n)
 		return 0;
+	more = realloc(places->at, n * sizeof(*more));
+	if (!more)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	places->at = more;
 	/* never both writable and executable, which may be forbidden */
-	ret = call(t, &base, SYS_mmap, 0, CR_REST_SIZE, PROT_READ | PROT_EXEC,
-		   MAP_PRIVATE | MAP_ANONYMOUS, err);
+	ret = call(t, &base, SYS_mmap, 0, (n - places->n) * CR_REST_SIZE,
+		   PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, err);
 	if (ret)
 		return ret;
-	*at = (uint64_t)base;
-	ret = call(t, &r, SYS_mprotect, *at + CODE_PAGE,
-		   CR_REST_SIZE - CODE_PAGE, PROT_READ | PROT_WRITE, 0, err);
-	if (!ret)
-		ret = cr_remote_write(t->tid, *at, rest_code,
-				      (size_t)(rest_end - rest_code), err);
+	at = (uint64_t)base;
+	end = at + (n - places->n) * CR_REST_SIZE;
+	for (; !ret && at < end; at += CR_REST_SIZE) {
+		ret = call(t, &r, SYS_mprotect, at + CODE_PAGE,
+			   CR_REST_SIZE - CODE_PAGE, PROT_READ | PROT_WRITE, 0,
+			   err);
+		if (!ret)
+			ret = cr_remote_write(t->tid, at, rest_code,
+					      (size_t)(rest_end - rest_code),
+					      err);
+		if (ret)
+			call(t, &r, SYS_munmap, at, end - at, 0, 0, NULL);
+		else
+			places->at[places->n++] = at;
+	}
 	return ret;
+}
+
+int cr_rest_place(struct cr_task *t, struct cr_places *places, uint64_t *at,
+		  struct cr_error *err)
+{
+	int ret;
+
+	*at = cr_rest_inside(t);
+	if (*at)
+		return 0;
+	ret = cr_remote_make_places(t, places, 1, err);
+	if (!ret)
+		*at = places->at[--places->n];
+	return ret;
+}
+
+static bool read_data(const struct cr_task *t, uint64_t at, struct data *d)
+{
+	return at &&
+	       !cr_remote_read(t->tid, at + CODE_PAGE, d, sizeof(*d), NULL);
+}
+
+int64_t cr_rest_deadline(const struct cr_task *t, long *nr)
+{
+	const uint64_t at = cr_rest_inside(t);
+	struct data d;
+	uint32_t number;
+
+	if (!read_data(t, at, &d) || !d.deadline ||
+	    cr_remote_read(t->tid, NR_AT(at), &number, sizeof(number), NULL))
+		return 0;
+	*nr = number;
+	return d.deadline;
 }
 
 int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
@@ -180,23 +258,24 @@ int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
 		.r10 = r->r10,
 		.r8 = r->r8,
 		.r9 = r->r9,
+		.poll_first = rest->poll_first,
+		.nr = r->orig_rax,
+		.deadline = rest->deadline,
 	};
 	const uint32_t nr = (uint32_t)rest->nr;
 	int ret = 0;
 
-	if (at == inside(t)) { /* the rest of a rest */
+	if (at == cr_rest_inside(t)) { /* the rest of a rest */
 		ret = cr_remote_read(t->tid, at + CODE_PAGE, &d, sizeof(d),
 				     err);
 		d.done += rest->done;
+		d.deadline = rest->deadline;
 	}
 	if (!ret)
 		ret = cr_remote_write(t->tid, at + CODE_PAGE, &d, sizeof(d),
 				      err);
 	if (!ret)
-		ret = cr_remote_write(
-			t->tid,
-			at + (uint64_t)(rest_call - rest_code) - sizeof(nr),
-			&nr, sizeof(nr), err);
+		ret = cr_remote_write(t->tid, NR_AT(at), &nr, sizeof(nr), err);
 	if (ret)
 		return ret;
 	r->rdi = rest->arg[0];
@@ -206,10 +285,17 @@ int cr_rest_enter(struct cr_task *t, uint64_t at, const struct cr_rest *rest,
 	r->r8 = rest->arg[4];
 	r->r9 = rest->arg[5];
 	r->rip = at + (uint64_t)(rest_back - rest_code);
-	r->rax = (uint64_t)-ERESTARTNOHAND;
+	if ((int64_t)r->rax != -ERESTART_RESTARTBLOCK)
+		r->rax = (uint64_t)-ERESTARTNOHAND;
 	r->orig_rax = nr;
+	return 0;
+}
+
+int cr_rest_settle(struct cr_task *t, struct cr_error *err)
+{
 	/* at once: the tracer may be killed before it lets the task go */
-	ret = cr_remote_settle(t);
+	int ret = cr_remote_settle(t);
+
 	return ret ? cr_error_set(err, ret, "thread %d: going back: %s",
 				  t->tid, strerror(-ret))
 		   : 0;

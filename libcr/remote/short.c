@@ -310,7 +310,8 @@ static int advance(const struct cr_task *t, struct transfer *x, uint64_t extra,
 	return -EINVAL;
 }
 
-int cr_remote_make_rest(struct cr_task *t, struct cr_error *err)
+int cr_remote_make_rest(struct cr_task *t, struct cr_places *places,
+			struct cr_error *err)
 {
 	struct transfer x;
 	uint64_t at;
@@ -326,11 +327,13 @@ int cr_remote_make_rest(struct cr_task *t, struct cr_error *err)
 		ret = cr_remote_settle(t);
 		goto out;
 	}
-	ret = cr_rest_place(t, &at, err);
+	ret = cr_rest_place(t, places, &at, err);
 	if (!ret)
 		ret = advance(t, &x, at + CR_REST_EXTRA, err);
 	if (!ret)
 		ret = cr_rest_enter(t, at, &x.rest, err);
+	if (!ret)
+		ret = cr_rest_settle(t, err);
 out:
 	free(x.iov);
 	return ret;

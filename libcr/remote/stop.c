@@ -179,6 +179,7 @@ static int stopped(struct cr_task *t, int status, struct cr_error *err)
 	t->held = true;
 	t->group_stop = WSTOPSIG(status) != SIGTRAP;
 	t->group_signal = t->group_stop ? WSTOPSIG(status) : 0;
+	t->gave_eintr = false;
 	if (ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) < 0) {
 		if (errno == ESRCH)
 			return -ESRCH;
@@ -187,8 +188,10 @@ static int stopped(struct cr_task *t, int status, struct cr_error *err)
 	}
 	was = t->regs;
 	if ((int64_t)t->regs.rax == -EINTR &&
-	    call_gives_eintr((int64_t)t->regs.orig_rax))
+	    call_gives_eintr((int64_t)t->regs.orig_rax)) {
 		t->regs.rax = (uint64_t)-ERESTARTNOHAND;
+		t->gave_eintr = true;
+	}
 	ret = leave_rseq(t, err);
 	/* at once: the tracer may be killed before it lets the task go */
 	if (!ret && (was.rax != t->regs.rax || was.rip != t->regs.rip) &&

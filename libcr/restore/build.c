@@ -197,6 +197,8 @@ static int finish(struct cr_restore_context *ctx, struct cr_error *err)
 
 		if (s->p->kind == CR_PROC_ZOMBIE)
 			continue;
+		if (s->p->kind == CR_PROC_NORMAL)
+			cr_thread_places(s);
 		ret = last_calls(ctx, s, err);
 		if (!ret && s->p->kind == CR_PROC_RESPAWNED)
 			ret = cr_respawn(ctx, s, err);
@@ -206,6 +208,7 @@ static int finish(struct cr_restore_context *ctx, struct cr_error *err)
 		if (!ret && s->p->kind == CR_PROC_NORMAL)
 			for (size_t k = s->first; !ret && k < s->n_tasks; k++)
 				ret = cr_thread_registers(s, k, err);
+		cr_remote_forget_places(&s->places);
 		if (!ret && s->p->stopped)
 			ret = release_stopped(s, err);
 		if (!ret && s->p->stopped)

@@ -44,6 +44,7 @@ struct cr_stub {
 	struct cr_task *tasks; /* [0] is the leader; n_threads of p */
 	size_t n_tasks;
 	size_t first; /* of tasks: 1 once a main thread that had ended has */
+	struct cr_places places; /* for threads that wait for a time */
 	bool created;
 };
 
@@ -216,6 +217,8 @@ int cr_creds_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		     struct cr_task *t, struct cr_error *err);
 int cr_thread_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		      size_t i, struct cr_error *err);
+/* Before anything is limited; registers come last. */
+void cr_thread_places(struct cr_stub *s);
 int cr_thread_registers(struct cr_stub *s, size_t i, struct cr_error *err);
 int cr_signals_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		       struct cr_error *err);

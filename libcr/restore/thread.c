@@ -161,6 +161,28 @@ static int set_xstate(struct cr_task *t, const struct cr_blob *x,
 	return ret;
 }
 
+/*
+ * Where calls go on with what is left of their time.  If there is no room,
+ * some begin anew.
+ */
+void cr_thread_places(struct cr_stub *s)
+{
+	size_t n = 0;
+
+	for (size_t i = s->first; i < s->n_tasks; i++) {
+		const struct cr_thread *th = &s->p->threads[i];
+		struct cr_task t = { .tid = s->tasks[i].tid, .held = true };
+
+		if (th->timeout_ns < 0 || th->regs.len != sizeof(t.regs))
+			continue;
+		memcpy(&t.regs, th->regs.data, sizeof(t.regs));
+		cr_remote_regs_for_restart(&t.regs);
+		n += cr_remote_wants_place(&t);
+	}
+	if (n)
+		cr_remote_make_places(cr_stub_task(s), &s->places, n, NULL);
+}
+
 int cr_thread_registers(struct cr_stub *s, size_t i, struct cr_error *err)
 {
 	const struct cr_thread *th = &s->p->threads[i];
@@ -176,5 +198,8 @@ int cr_thread_registers(struct cr_stub *s, size_t i, struct cr_error *err)
 		ret = set_xstate(t, &th->xstate, err);
 	memcpy(&t->regs, th->regs.data, sizeof(t->regs));
 	cr_remote_regs_for_restart(&t->regs);
+	if (!ret && th->timeout_ns >= 0)
+		ret = cr_remote_restart_timeout(t, th->timeout_ns, &s->places,
+						err);
 	return ret;
 }
