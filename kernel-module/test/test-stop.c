@@ -25,6 +25,7 @@
 
 #define N_KINDS 12
 #define N_THREADS 64
+#define N_MANY 600 /* they are asked by and by */
 #define SLEEP_NS 3000000000ULL
 #define ENOUGH_MS 60000 /* for what ends by itself, however slow it is here */
 
@@ -251,6 +252,54 @@ static void test_crowd(void *arg)
 	close(dev);
 }
 
+static void *pause_for_ever(void *arg)
+{
+	__atomic_add_fetch((int *)arg, 1, __ATOMIC_SEQ_CST);
+	while (pause())
+		;
+	return NULL;
+}
+
+static void many(void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+
+	(void)arg;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (int i = 1; i < N_MANY; i++)
+		if (pthread_create(&t, &attr, pause_for_ever,
+				   (void *)&shared->started))
+			_exit(98);
+	pause_for_ever((void *)&shared->started);
+}
+
+static bool many_started(void *arg)
+{
+	(void)arg;
+	return shared->started >= N_MANY;
+}
+
+static void test_many(void *arg)
+{
+	pid_t pid = *(pid_t *)arg;
+	struct cr_ioc_threads t = { .pid = pid, .max = N_MANY };
+	int32_t tids[N_MANY];
+	struct cr_ioc_stop s;
+	int dev = dev_open(), ret = attach(dev, pid);
+
+	expect(!ret, "attach: %d", ret);
+	ret = stop(dev, pid, ENOUGH_MS, &s);
+	expect(!ret && s.n_threads == N_MANY, "stop: %d, %u threads", ret,
+	       s.n_threads);
+	t.tids = (uintptr_t)tids;
+	ret = call(dev, CR_IOC_THREADS, &t);
+	expect(!ret && t.n == N_MANY, "threads: %d, %u", ret, t.n);
+	close(dev);
+	wait_state(pid, "S");
+}
+
 static void handler(int sig)
 {
 	(void)sig;
@@ -458,6 +507,11 @@ int main(void)
 	for (int i = 0; i < N_THREADS; i++)
 		expect(!shared->unexpected[i], "wait of kind %d ended: %d",
 		       i % (N_KINDS + 1), shared->unexpected[i]);
+	finish(pid);
+	shared->started = 0;
+	pid = start_as(USER, many, NULL);
+	expect(wait_until(many_started, NULL), "many threads");
+	run_as(USER, test_many, &pid);
 	finish(pid);
 	shared->started = 0;
 	pid = start_as(USER, with_pending, NULL);
