@@ -126,6 +126,7 @@ static int add_area(struct cr_capture *c, struct cap_proc *p,
 	a->map_flags = (m->vm_flags & CR_VM_GROWSDOWN ? MAP_GROWSDOWN : 0) |
 		       (m->vm_flags & CR_VM_NORESERVE ? MAP_NORESERVE : 0);
 	a->vm_flags = m->vm_flags;
+	a->untouched = m->untouched;
 	a->offset = m->offset;
 	a->shm = a->file = CR_NONE;
 	if (m->path[0] == '[') {

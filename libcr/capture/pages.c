@@ -136,10 +136,11 @@ enum cap_which cap_which_pages(const struct cr_image *img,
 			       const struct cr_area *a)
 {
 	switch (a->kind) {
-	case CR_AREA_ANON:
-		return CAP_PAGES_PRESENT;
+	case CR_AREA_ANON: /* looking for pages takes long in large ones */
+		return a->untouched ? CAP_PAGES_NONE : CAP_PAGES_PRESENT;
 	case CR_AREA_FILE_PRIVATE:
 		return img->mapped[a->file].deleted ? CAP_PAGES_ALL
+		       : a->untouched		    ? CAP_PAGES_NONE
 						    : CAP_PAGES_OWN;
 	case CR_AREA_CONTROL:
 	case CR_AREA_VDSO:

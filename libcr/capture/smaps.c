@@ -73,29 +73,53 @@ bool cap_map_is_sysv(const struct cap_map *m)
 	       n && !m->path[n];
 }
 
+static bool number(const char **p, int base, char end, uint64_t *value)
+{
+	char *after;
+
+	*value = strtoull(*p, &after, base);
+	if (after == *p || *after != end)
+		return false;
+	*p = after + 1;
+	return true;
+}
+
+/*
+ * "START-END PERM OFFSET MAJOR:MINOR INODE   PATH", up to the path.  Not by
+ * sscanf(3): that measures all of the text, which may be very long.
+ */
+static bool parse_line(const char **text, struct cap_map *m)
+{
+	const char *p = *text;
+	uint64_t major, minor;
+
+	if (!number(&p, 16, '-', &m->start) || !number(&p, 16, ' ', &m->end) ||
+	    strcspn(p, " \n") != 4 || p[4] != ' ')
+		return false;
+	memcpy(m->perm, p, 4);
+	p += 5;
+	if (!number(&p, 16, ' ', &m->offset) || !number(&p, 16, ':', &major) ||
+	    !number(&p, 16, ' ', &minor))
+		return false;
+	m->dev = major << 32 | minor;
+	m->ino = strtoull(p, (char **)&p, 10);
+	while (*p == ' ')
+		p++;
+	*text = p;
+	return true;
+}
+
 bool cap_map_next(const char **text, struct cap_map *m)
 {
 	const char *p = *text, *eol;
-	unsigned int major, minor;
-	int n = 0;
 
 	memset(m, 0, offsetof(struct cap_map, path));
 	m->path[0] = 0;
 	m->vm_flags = 0;
-	m->device = m->hugetlb = m->userfault = false;
-	if (sscanf(p,
-		   "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64
-		   "%n",
-		   &m->start, &m->end, m->perm, &m->offset, &major, &minor,
-		   &m->ino, &n) != 7)
-		return false;
-	m->dev = (uint64_t)major << 32 | minor;
+	m->device = m->hugetlb = m->userfault = m->untouched = false;
 	eol = strchr(p, '\n');
-	if (!eol)
+	if (!eol || !parse_line(&p, m))
 		return false;
-	p += n;
-	while (*p == ' ')
-		p++;
 	copy_path(m->path, sizeof(m->path), p, (size_t)(eol - p));
 	if (cap_map_is_sysv(m))
 		m->dev |= CAP_SYSV_DEV;
@@ -104,6 +128,10 @@ bool cap_map_next(const char **text, struct cap_map *m)
 		eol = strchr(p, '\n');
 		if (!strncmp(p, "VmFlags: ", 9))
 			parse_flags(p + 9, m);
+		else if (!strncmp(p, "Anonymous:", 10))
+			m->untouched = !strtoull(p + 10, NULL, 10);
+		else if (!strncmp(p, "Swap:", 5) && strtoull(p + 5, NULL, 10))
+			m->untouched = false;
 		if (!eol) {
 			p += strlen(p);
 			break;

@@ -16,6 +16,8 @@ struct cap_map {
 	/* smaps only */
 	uint32_t vm_flags; /* CR_VM_* */
 	bool device, hugetlb, userfault;
+	bool untouched; /* it has no page of its own: neither in memory, but
+			   for the page of zeros, nor swapped */
 };
 
 /*

@@ -74,21 +74,37 @@ static int store_run(void *arg, uint64_t addr, size_t len, struct cr_error *err)
 	return 0;
 }
 
-/* The pieces of [start, end) of a space; they were copied in order. */
+/* Of the pieces, which are in order, the first of a space from start on. */
+static size_t first_piece(const struct cr_capture *c, uint32_t space,
+			  uint64_t start)
+{
+	size_t low = 0, high = c->n_pieces, i;
+
+	while (low < high) {
+		const struct cap_piece *p = &c->pieces[i = (low + high) / 2];
+
+		if (p->space < space || (p->space == space && p->addr < start))
+			low = i + 1;
+		else
+			high = i;
+	}
+	return low;
+}
+
 static int store_pieces(struct source *s, uint32_t space, uint64_t start,
 			uint64_t end, struct cr_error *err)
 {
 	struct cr_capture *c = s->c;
-	size_t i;
 	int ret = 0;
 
-	for (i = 0; i < c->n_pieces && !ret; i++) {
+	for (size_t i = first_piece(c, space, start);
+	     i < c->n_pieces && !ret; i++) {
 		const struct cap_piece *p = &c->pieces[i];
 
-		if (p->space == space && p->addr >= start && p->addr < end)
-			ret = cr_writer_pages(s->w, c->img, s->space, p->addr,
-					      p->data, p->len, s->zero_matters,
-					      err);
+		if (p->space != space || p->addr >= end)
+			break;
+		ret = cr_writer_pages(s->w, c->img, s->space, p->addr, p->data,
+				      p->len, s->zero_matters, err);
 	}
 	return ret;
 }
@@ -121,6 +137,8 @@ static int store_area(struct source *s, const struct cr_area *a,
 	bool pieces = s->c->copied || cap_unforked(a);
 	int ret;
 
+	if (which == CAP_PAGES_NONE)
+		return 0;
 	if (!pieces && which == CAP_PAGES_PRESENT)
 		return cap_transfer_add(&s->transfer, a->start,
 					a->end - a->start, false, err);

@@ -119,6 +119,7 @@ struct cr_area {
 	uint32_t shm;	     /* index in cr_image.shms, or CR_NONE */
 	uint32_t file;	     /* index in cr_image.mapped, or CR_NONE */
 	char *name;	     /* "[heap]", "[stack]", "[anon:...]" or NULL */
+	bool untouched; /* capture only: it has no page of its own */
 };
 
 /* vm_flags: the names are those of VmFlags in /proc/PID/smaps */

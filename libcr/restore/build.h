@@ -27,6 +27,9 @@ struct cr_bench {
 #define CR_BENCH_DATA (256u << 10)
 #define CR_BENCH_PARK (1u << 20)
 
+/* The end of user addresses on x86-64 without five-level page tables. */
+#define CR_END_4_LEVELS 0x7ffffffff000ULL
+
 /* The kernel's pages in a process: [vvar]s and [vdso], in address order. */
 #define CR_VDSO_PIECES 4
 struct cr_vdso {
@@ -96,6 +99,8 @@ int cr_verify(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err);
 /* Is this the executable that is described? */
 bool cr_verify_same(const struct cr_file_id *id, int fd);
+/* verify_memory.c */
+int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err);
 /*
  * With --check everything that stands in the way is told, one line each, not
  * only the first; err then holds the first.  0 to go on, or ret.

@@ -11,8 +11,6 @@
 #include "restore/build.h"
 #include "runtime/control.h"
 
-#define TOP 0x7ffffffff000ULL /* end of user addresses on x86-64 */
-
 /* What mmap(2) may be given again. */
 #define MAP_FLAGS                                                              \
 	(MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | MAP_STACK |             \
@@ -265,7 +263,7 @@ static int clear(struct laying *l)
 			   (uint64_t[6]){ 0, b->start }, l->err);
 	if (ret >= 0)
 		ret = cr_stub_call(l->t, "unmapping the stub", SYS_munmap,
-				   (uint64_t[6]){ b->end, TOP - b->end },
+				   (uint64_t[6]){ b->end, CR_END_4_LEVELS - b->end },
 				   l->err);
 	return ret < 0 ? (int)ret : 0;
 }

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* verify_memory.c - is there room for the address spaces of an image here? */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "restore/build.h"
+
+#define OWN_AREAS 16 /* that a stub has besides while it is laid out */
+
+static const char limit[] = "/proc/sys/vm/max_map_count";
+
+static uint64_t most_areas(void)
+{
+	FILE *f = fopen(limit, "re");
+	uint64_t n;
+
+	if (!f)
+		return UINT64_MAX;
+	if (fscanf(f, "%" SCNu64, &n) != 1)
+		n = UINT64_MAX;
+	fclose(f);
+	return n;
+}
+
+/* The name of a process that has it. */
+static int32_t user_of(const struct cr_image *img, uint32_t mm)
+{
+	for (size_t i = 0; i < img->n_procs; i++)
+		if (img->procs[i].kind == CR_PROC_NORMAL &&
+		    img->procs[i].mm == mm)
+			return img->procs[i].pid;
+	return 0;
+}
+
+/* The highest address that a program can have; vsyscall is above all. */
+static uint64_t end_of(const struct cr_mm *mm)
+{
+	for (size_t i = mm->n_areas; i-- > 0;)
+		if (mm->areas[i].kind != CR_AREA_VSYSCALL)
+			return mm->areas[i].end;
+	return 0;
+}
+
+static bool reachable(uint64_t end)
+{
+	void *p = mmap((void *)(uintptr_t)(end - CR_PAGE_SIZE), CR_PAGE_SIZE,
+		       PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			       MAP_FIXED_NOREPLACE,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		return errno == EEXIST;
+	munmap(p, CR_PAGE_SIZE);
+	return true;
+}
+
+int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	uint64_t most = most_areas();
+
+	for (uint32_t i = 0; i < ctx->img->n_mms; i++) {
+		const struct cr_mm *mm = &ctx->img->mms[i];
+		uint64_t end = end_of(mm);
+
+		if (mm->n_areas + OWN_AREAS > most)
+			return cr_error_set(
+				err, -ENOMEM,
+				"process %d has %zu memory areas, more than "
+				"a process may have here (%" PRIu64 "); raise "
+				"vm.max_map_count (sysctl)",
+				user_of(ctx->img, i), mm->n_areas, most);
+		if (end > CR_END_4_LEVELS && !reachable(end))
+			return cr_error_set(
+				err, -ENOTSUP,
+				"process %d has memory at 0x%" PRIx64
+				", beyond the 47 bits of an address that this "
+				"node has (five-level page tables, la57)",
+				user_of(ctx->img, i), end - CR_PAGE_SIZE);
+	}
+	return 0;
+}
