@@ -160,24 +160,66 @@ void cr_remote_forget_places(struct cr_places *places)
 	memset(places, 0, sizeof(*places));
 }
 
+static int no_memory(const struct cr_task *t, int64_t r, struct cr_error *err)
+{
+	return r >= 0 || r < -4095
+		       ? 0
+		       : cr_error_set(err, (int)r,
+				      "thread %d: no memory for the rest of "
+				      "its system call: %s",
+				      t->tid, strerror((int)-r));
+}
+
 static int call(struct cr_task *t, int64_t *r, long nr, uint64_t a, uint64_t b,
 		uint64_t c, uint64_t d, struct cr_error *err)
 {
 	int ret = cr_remote_syscall(t, r, nr, a, b, c, d, -1ULL, 0, err);
 
-	if (ret || *r >= 0 || *r < -4095)
-		return ret;
-	return cr_error_set(err, (int)*r,
-			    "thread %d: no memory for the rest of its system "
-			    "call: %s",
-			    t->tid, strerror((int)-*r));
+	return ret ? ret : no_memory(t, *r, err);
+}
+
+/* Their second parts can be written to; never what is executable. */
+static int open_places(struct cr_task *t, uint64_t at, size_t n,
+		       struct cr_error *err)
+{
+	struct cr_remote_call *c = calloc(n, sizeof(*c));
+	bool table;
+	size_t i;
+	int ret;
+
+	if (!c)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	/* many at a time if there is memory for a table */
+	table = n > 4 && t->guard && !t->scratch &&
+		!cr_remote_map_scratch(t, (n + 1) * sizeof(*c), NULL);
+	for (i = 0; i < n; i++)
+		c[i] = (struct cr_remote_call){
+			SYS_mprotect,
+			{ at + i * CR_REST_SIZE + CODE_PAGE,
+			  CR_REST_SIZE - CODE_PAGE, PROT_READ | PROT_WRITE },
+			0
+		};
+	if (table) {
+		t->table = t->scratch;
+		t->table_size = t->scratch_size;
+	}
+	ret = cr_remote_batch(t, c, n, err);
+	for (i = 0; i < n && !ret; i++)
+		ret = no_memory(t, c[i].ret, err);
+	if (table) {
+		t->table = t->table_size = 0;
+		cr_remote_unmap_scratch(t, NULL);
+	}
+	free(c);
+	return ret;
 }
 
 int cr_remote_make_places(struct cr_task *t, struct cr_places *places, size_t n,
 			  struct cr_error *err)
 {
+	uint64_t at, *more;
 	int64_t base = 0, r;
-	uint64_t at, end, *more;
+	size_t i, len;
 	int ret;
 
 	if (!places->looked)
@@ -188,27 +230,25 @@ int cr_remote_make_places(struct cr_task *t, struct cr_places *places, size_t n,
 	if (!more)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	places->at = more;
-	/* never both writable and executable, which may be forbidden */
-	ret = call(t, &base, SYS_mmap, 0, (n - places->n) * CR_REST_SIZE,
-		   PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, err);
+	n -= places->n;
+	len = n * CR_REST_SIZE;
+	ret = call(t, &base, SYS_mmap, 0, len, PROT_READ | PROT_EXEC,
+		   MAP_PRIVATE | MAP_ANONYMOUS, err);
 	if (ret)
 		return ret;
 	at = (uint64_t)base;
-	end = at + (n - places->n) * CR_REST_SIZE;
-	for (; !ret && at < end; at += CR_REST_SIZE) {
-		ret = call(t, &r, SYS_mprotect, at + CODE_PAGE,
-			   CR_REST_SIZE - CODE_PAGE, PROT_READ | PROT_WRITE, 0,
-			   err);
-		if (!ret)
-			ret = cr_remote_write(t->tid, at, rest_code,
-					      (size_t)(rest_end - rest_code),
-					      err);
-		if (ret)
-			call(t, &r, SYS_munmap, at, end - at, 0, 0, NULL);
-		else
-			places->at[places->n++] = at;
+	ret = open_places(t, at, n, err);
+	for (i = 0; i < n && !ret; i++)
+		ret = cr_remote_write(t->tid, at + i * CR_REST_SIZE, rest_code,
+				      (size_t)(rest_end - rest_code), err);
+	if (ret) {
+		call(t, &r, SYS_munmap, at, len, 0, 0, NULL);
+		return ret;
 	}
-	return ret;
+	/* the last is taken first */
+	for (i = n; i-- > 0;)
+		places->at[places->n++] = at + i * CR_REST_SIZE;
+	return 0;
 }
 
 int cr_rest_place(struct cr_task *t, struct cr_places *places, uint64_t *at,
