@@ -147,6 +147,20 @@ static void say_verified(const struct cr_restart_options *o,
 			img->n_procs, threads, st->verify_s);
 }
 
+/* Not system(3): signals are held for the program, not for the command. */
+static void run_on_success(const char *cmd, const struct cr_restore_status *st)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sigprocmask(SIG_SETMASK, &st->mask, NULL);
+		execl("/bin/sh", "sh", "-c", cmd, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+		perror("cr_restart: --run-on-success");
+}
+
 static void say_running(const struct cr_restart_options *o,
 			const struct cr_restore_status *st)
 {
@@ -227,8 +241,8 @@ int main(int argc, char **argv)
 		return 0;
 	say_running(&o, &st);
 	tell_result(0);
-	if (o.on_success && system(o.on_success) == -1)
-		perror("cr_restart: --run-on-success");
+	if (o.on_success)
+		run_on_success(o.on_success, &st);
 	if (cr_restore_wait(&st, &err) < 0) {
 		cr_restore_end(&st);
 		return fail(&o, NULL, &err);

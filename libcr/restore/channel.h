@@ -16,6 +16,7 @@
 enum cr_message_kind {
 	CR_MESSAGE_FAILED = 1, /* code, text: nothing is left */
 	CR_MESSAGE_CREATED,    /* seconds: processes and their memory */
+	CR_MESSAGE_RELEASING,  /* from now on the tree may run */
 	CR_MESSAGE_RUNNING,    /* seconds; pidfd of the root comes with it */
 	CR_MESSAGE_STATUS,     /* status: the root ended, as wait(2) says */
 	CR_MESSAGE_STOPPED,    /* the root was stopped, status says by what */

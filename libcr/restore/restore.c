@@ -113,10 +113,12 @@ static void reap_supervisor(struct cr_restore_status *st)
 /* Until the tree runs or the supervisor says why not. */
 static int follow(struct cr_restore_status *st, struct cr_error *err)
 {
-	struct cr_message m;
+	struct cr_message m = { 0 };
 	int fd, ret;
 
 	for (;;) {
+		if (m.kind != CR_MESSAGE_RELEASING)
+			cr_restore_listen(st);
 		ret = cr_channel_receive(st->channel, &m, &fd);
 		if (ret == -EINTR)
 			continue;
@@ -204,7 +206,7 @@ int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 	int ret;
 
 	memset(st, 0, sizeof(*st));
-	st->channel = st->root_pidfd = -1;
+	st->channel = st->root_pidfd = st->signals = -1;
 	ret = cr_context_create(&ctx, r, opt, err);
 	if (!ret)
 		ret = cr_verify(ctx, err);
@@ -229,6 +231,9 @@ int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 		cr_error_set(err, ret, "/proc: %s", strerror(-ret));
 		goto out;
 	}
+	ret = cr_restore_hold_signals(st, err);
+	if (ret < 0)
+		goto out;
 	for (;;) {
 		struct cr_error attempt = { 0 };
 
@@ -258,8 +263,12 @@ void cr_restore_end(struct cr_restore_status *st)
 		close(st->channel);
 	if (st->root_pidfd >= 0)
 		close(st->root_pidfd);
+	if (st->signals >= 0) {
+		close(st->signals);
+		sigprocmask(SIG_SETMASK, &st->mask, NULL);
+	}
 	free(st->others);
 	st->others = NULL;
 	st->n_others = 0;
-	st->channel = st->root_pidfd = -1;
+	st->channel = st->root_pidfd = st->signals = -1;
 }

@@ -13,6 +13,8 @@
 #ifndef CR_RESTORE_H
 #define CR_RESTORE_H
 
+#include <signal.h>
+
 #include "common/error.h"
 #include "engine/engine.h"
 #include "image/reader.h"
@@ -68,6 +70,8 @@ struct cr_restore_status {
 
 	/* restore only */
 	int channel;   /* from the supervisor */
+	int signals;   /* signalfd of those to be forwarded, which are blocked */
+	sigset_t mask; /* the caller's own */
 	pid_t *others; /* children that the caller had before */
 	size_t n_others;
 };
@@ -75,13 +79,19 @@ struct cr_restore_status {
 /*
  * Brings the tree back and returns once it runs; err has the reason if not.
  * After that cr_restore_wait() gives the root's wait status, forwarding
- * the signals that the caller gets meanwhile.
+ * the signals that the caller gets meanwhile: from the release of the tree
+ * until cr_restore_end() they are blocked.
  */
 int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 		   struct cr_restore_status *st, struct cr_error *err);
 int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err);
 /* Forgets the restart; a tree that still runs ends. */
 void cr_restore_end(struct cr_restore_status *st);
+
+/* wait.c: blocks the signals; they are let through until the tree may run. */
+int cr_restore_hold_signals(struct cr_restore_status *st, struct cr_error *err);
+/* Until the supervisor says something. */
+void cr_restore_listen(struct cr_restore_status *st);
 
 /* For objects/: a place to remember what an object_id became. */
 int cr_restore_lookup(struct cr_restore_context *ctx, uint32_t kind,

@@ -206,7 +206,7 @@ static bool command_has_gone(int channel)
 static void run(struct cr_restore_context *ctx, double start,
 		struct cr_error *err)
 {
-	struct cr_message m = { .kind = CR_MESSAGE_RUNNING };
+	struct cr_message m = { .kind = CR_MESSAGE_RELEASING };
 	pid_t root = root_pid(ctx);
 	int pidfd, signals;
 	sigset_t chld;
@@ -219,8 +219,12 @@ static void run(struct cr_restore_context *ctx, double start,
 			     strerror(errno));
 		return;
 	}
-	if (command_has_gone(ctx->channel) || cr_release(ctx, err) < 0)
+	if (command_has_gone(ctx->channel))
 		return;
+	cr_channel_send(ctx->channel, &m, -1);
+	if (cr_release(ctx, err) < 0)
+		return;
+	m.kind = CR_MESSAGE_RUNNING;
 	m.seconds = now() - start;
 	cr_channel_send(ctx->channel, &m, pidfd);
 	cr_engine_done(&ctx->engine, ctx->opt->engine, CR_ENGINE_RESTART, root,

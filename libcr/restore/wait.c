@@ -122,21 +122,57 @@ static int wait_loop(struct cr_restore_status *st, int signals)
 	return 0;
 }
 
-int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err)
+int cr_restore_hold_signals(struct cr_restore_status *st, struct cr_error *err)
 {
-	sigset_t set, old;
-	int signals, ret;
+	sigset_t set;
 
 	forwarded(&set);
-	sigprocmask(SIG_BLOCK, &set, &old);
-	signals = signalfd(-1, &set, SFD_CLOEXEC);
-	if (signals < 0) {
-		ret = -errno;
-		sigprocmask(SIG_SETMASK, &old, NULL);
-		return cr_error_set(err, ret, "signalfd: %s", strerror(-ret));
+	st->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	if (st->signals < 0)
+		return cr_error_set(err, -errno, "signalfd: %s",
+				    strerror(errno));
+	sigprocmask(SIG_BLOCK, &set, &st->mask);
+	return 0;
+}
+
+/* It does to us what it would have done. */
+static void let_through(const struct cr_restore_status *st, int sig)
+{
+	sigset_t one;
+
+	if (sigismember(&st->mask, sig))
+		return;
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	sigprocmask(SIG_BLOCK, &one, NULL);
+}
+
+/*
+ * Who sends a signal because the tree runs does so when CR_MESSAGE_RELEASING
+ * is there, so the channel is looked at after the signal.
+ */
+void cr_restore_listen(struct cr_restore_status *st)
+{
+	struct pollfd p[2] = { { .fd = st->channel, .events = POLLIN },
+			       { .fd = st->signals, .events = POLLIN } };
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[0].revents || poll(p, 1, 0) > 0)
+			return;
+		if (read(st->signals, &info, sizeof(info)) == sizeof(info))
+			let_through(st, (int)info.ssi_signo);
 	}
-	ret = wait_loop(st, signals);
-	close(signals);
+}
+
+int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err)
+{
+	int ret = wait_loop(st, st->signals);
+
 	if (ret < 0) {
 		/* without it nobody would guard the tree */
 		kill(st->supervisor, SIGKILL);
@@ -145,6 +181,5 @@ int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err)
 			     "the supervisor of the restarted "
 			     "processes was killed, and so were they");
 	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
