@@ -109,7 +109,7 @@ $T/image" ] || fail "$(cat dir/log)"
 done
 
 note "a signal to the child reaches them; they end with it"
-rm end
+rm end said
 ./again image >said 2>err &
 again=$!
 wait_for 'grep -q "runs as" said' 20

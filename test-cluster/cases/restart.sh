@@ -5,6 +5,7 @@
 # start CMD...: run CMD in a session of its own, output to ./out, and wait
 # until it says "ready"; its id is in $PID.
 start() {
+	: >out # not by the child: there may be the "ready" of one before
 	setsid "$@" >out 2>&1 </dev/null &
 	PID=$!
 	wait_for 'grep -q ready out || gone $PID' 20
