@@ -90,8 +90,8 @@ real_checkpoint() {
 	for ((i = 0; i < 600; i++)); do
 		status=0
 		timeout 60 cr_checkpoint "${@:2}" -f "$1" "$PID" 2>err || status=$?
-		# the restart before may not be over yet
-		grep -q 'is traced by process [0-9]* (cr_restart)\|no such process' err || break
+		# the restart before may not be over yet, or it says so itself
+		grep -q 'is traced by process [0-9]* (cr_restart)\|no such process\|try again later' err || break
 		! gone "$waiter" || break
 		sleep 0.05
 	done

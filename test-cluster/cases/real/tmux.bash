@@ -4,7 +4,7 @@ export TMUX_TMPDIR=$PWD
 t() { tmux -S "$PWD/socket" -f /dev/null "$@"; }
 t -D &
 server=$!
-until t new-session -d -s s -x 100 -y 30 'exec dash' 2>/dev/null; do
+until t -N new-session -d -s s -x 100 -y 30 'exec dash' 2>/dev/null; do
 	sleep 0.02
 done
 t send-keys -t s "PS1='% '; n=0" Enter
@@ -22,5 +22,7 @@ while [ $i -lt 12 ] || [ ! -e go ]; do
 	i=$((i + 1))
 done
 t send-keys -t s 'exit 0' Enter
+while t has-session -t s 2>/dev/null; do sleep 0.02; done
+t kill-server
 wait $server
 echo "end: $acc"
