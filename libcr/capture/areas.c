@@ -113,6 +113,7 @@ static int add_area(struct cr_capture *c, struct cap_proc *p,
 {
 	struct cr_mm *mm = &c->img->mms[cap_model(c, p)->mm];
 	struct cr_area *a = cr_mm_add_area(mm);
+	uint32_t key;
 	int ret = 0;
 
 	if (!a)
@@ -127,6 +128,10 @@ static int add_area(struct cr_capture *c, struct cap_proc *p,
 		       (m->vm_flags & CR_VM_NORESERVE ? MAP_NORESERVE : 0);
 	a->vm_flags = m->vm_flags;
 	a->untouched = m->untouched;
+	/* the kernel's own one, for memory that may be executed only? */
+	key = (m->vm_flags & CR_VM_PKEY) >> CR_VM_PKEY_SHIFT;
+	if (!(p->mm_of->pkeys >> key & 1))
+		a->vm_flags &= ~(uint64_t)CR_VM_PKEY;
 	a->offset = m->offset;
 	a->shm = a->file = CR_NONE;
 	if (m->path[0] == '[') {

@@ -70,6 +70,7 @@ struct cap_proc {
 	bool checked;	  /* its memory was looked at before the stop */
 	bool special;	  /* it has areas that fork() does not copy, or
 			     locked ones */
+	uint32_t pkeys;	  /* in use by its memory: 1 << key */
 	char *status;	  /* /proc/PID/status under the stop */
 	char *smaps;	  /* of the process itself under the stop, where the
 			     snapshot's are not enough */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* settings.c - what a program has agreed with the kernel for itself */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
@@ -22,6 +23,7 @@
 #endif
 #define GET_REGISTRATIONS (1 << 9) /* membarrier(2), since Linux 6.3 */
 #define CORE_FILTER_DEFAULT 0x33
+#define PKEYS 16
 #define POLICY_BITS 1024 /* more nodes than any kernel has */
 
 int cap_add_setting(struct cr_capture *c, uint32_t kind, uint32_t owner,
@@ -124,6 +126,44 @@ static uint64_t locks_future(const struct cap_proc *p)
 	return flags;
 }
 
+/* Does this machine have protection keys, and does the kernel use them? */
+static bool has_pkeys(void)
+{
+	unsigned int eax, ebx, ecx = 0, edx;
+
+	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) &&
+	       ecx & bit_OSPKE;
+}
+
+/*
+ * The protection keys that it has allocated are those that memory may be
+ * given: ours, its last page, which no call uses meanwhile.  Its own key is
+ * one of the kernel's for memory that may be executed only, and not told.
+ */
+static int read_pkeys(struct cap_proc *p, struct cr_error *err)
+{
+	const uint64_t page = p->scratch + CAP_SCRATCH_SIZE - 4096;
+	struct cr_remote_call call[PKEYS];
+	uint64_t key;
+	int ret;
+
+	p->pkeys = 0;
+	if (!has_pkeys())
+		return 0;
+	/* 0, which all memory has at first, comes last */
+	for (key = 1; key <= PKEYS; key++)
+		call[key - 1] = (struct cr_remote_call){
+			.nr = SYS_pkey_mprotect,
+			.arg = { page, 4096, PROT_READ | PROT_WRITE,
+				 key % PKEYS },
+		};
+	ret = cr_remote_batch(&p->threads[0]->task, call, PKEYS, err);
+	for (key = 1; key < PKEYS && !ret; key++)
+		if (!call[key - 1].ret)
+			p->pkeys |= 1u << key;
+	return ret;
+}
+
 /* Of an address space; p->mm_of == p. */
 int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 			 struct cr_error *err)
@@ -151,6 +191,10 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 		ret = cap_add_setting(c, CR_SETTING_MDWE, mm, (uint64_t)call[0].ret, err);
 	if (!ret && call[1].ret > 0)
 		ret = cap_add_setting(c, CR_SETTING_MEMORY_MERGE, mm, 1, err);
+	if (!ret)
+		ret = read_pkeys(p, err);
+	if (!ret && p->pkeys)
+		ret = cap_add_setting(c, CR_SETTING_PKEYS, mm, p->pkeys, err);
 	lock = ret ? 0 : locks_future(p);
 	if (lock)
 		ret = cap_add_setting(c, CR_SETTING_LOCK_FUTURE, mm, lock, err);

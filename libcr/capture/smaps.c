@@ -132,6 +132,9 @@ bool cap_map_next(const char **text, struct cap_map *m)
 			m->untouched = !strtoull(p + 10, NULL, 10);
 		else if (!strncmp(p, "Swap:", 5) && strtoull(p + 5, NULL, 10))
 			m->untouched = false;
+		else if (!strncmp(p, "ProtectionKey: ", 15))
+			m->vm_flags |= (uint32_t)strtoul(p + 15, NULL, 10)
+				       << CR_VM_PKEY_SHIFT & CR_VM_PKEY;
 		if (!eol) {
 			p += strlen(p);
 			break;

@@ -124,7 +124,8 @@ char *info_vm_flags(uint64_t flags)
 	static const char names[][3] = { "dc", "wf", "dd", "hg", "nh", "mg",
 					 "lo", "sr", "rr", "gd", "nr", "ac" };
 	size_t n = sizeof(names) / sizeof(names[0]);
-	char *text = info_alloc(n, sizeof(names[0]));
+	char *text = info_alloc(n + sizeof("key 15"), sizeof(names[0]));
+	unsigned int key = (unsigned int)(flags & CR_VM_PKEY) >> CR_VM_PKEY_SHIFT;
 
 	/* Two letters and a space each, or the zero at the end. */
 	for (size_t i = 0; i < n; i++) {
@@ -134,6 +135,8 @@ char *info_vm_flags(uint64_t flags)
 			strcat(text, " ");
 		strcat(text, names[i]);
 	}
+	if (key)
+		sprintf(text + strlen(text), "%skey %u", *text ? " " : "", key);
 	return text;
 }
 

@@ -208,7 +208,7 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 		const struct cr_setting *s = &img->settings[i];
 
 		if (!s->kind || s->kind > CR_SETTING_MAIN_ENDED ||
-		    (s->kind > CR_SETTING_LOCK_FUTURE &&
+		    (s->kind > CR_SETTING_PKEYS &&
 		     s->kind < CR_SETTING_TSC))
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is of kind %u, which "
@@ -218,6 +218,10 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 						  : s->owner >= img->n_mms)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu belongs to nobody", i);
+		if (s->kind == CR_SETTING_PKEYS && s->value & ~0xfffeULL)
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu: there are no such "
+					    "protection keys", i);
 		if (s->kind == CR_SETTING_MAIN_ENDED &&
 		    !may_have_ended(img, s))
 			return cr_error_set(err, -EINVAL,

@@ -135,6 +135,8 @@ struct cr_area {
 #define CR_VM_GROWSDOWN (1u << 9)    /* gd */
 #define CR_VM_NORESERVE (1u << 10)   /* nr */
 #define CR_VM_ACCOUNT (1u << 11)     /* ac */
+#define CR_VM_PKEY_SHIFT 12	     /* ProtectionKey */
+#define CR_VM_PKEY (15u << CR_VM_PKEY_SHIFT)
 
 /* Shared memory without a name of its own; its pages are stored once. */
 struct cr_shm {
@@ -277,6 +279,7 @@ enum cr_setting_kind {
 	CR_SETTING_MDWE,	   /* PR_SET_MDWE */
 	CR_SETTING_MEMORY_MERGE,   /* PR_SET_MEMORY_MERGE */
 	CR_SETTING_LOCK_FUTURE,	   /* flags of mlockall() */
+	CR_SETTING_PKEYS,	   /* protection keys: 1 << key */
 	CR_SETTING_TSC = 16,	   /* PR_SET_TSC */
 	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
 	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */

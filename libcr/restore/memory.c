@@ -238,12 +238,18 @@ static int name_area(struct laying *l, const struct cr_area *a)
 
 static int finish_area(struct laying *l, const struct cr_area *a)
 {
+	uint64_t key = (a->vm_flags & CR_VM_PKEY) >> CR_VM_PKEY_SHIFT;
 	int ret = 0;
 
 	if (a->kind == CR_AREA_VDSO || a->kind == CR_AREA_VVAR ||
 	    a->kind == CR_AREA_VSYSCALL)
 		return 0;
-	if (a->kind == CR_AREA_CONTROL ? a->prot != (PROT_READ | PROT_WRITE)
+	if (key)
+		ret = call(l, a, "giving it a protection key",
+			   SYS_pkey_mprotect,
+			   (uint64_t[6]){ a->start, a->end - a->start, a->prot,
+					  key });
+	else if (a->kind == CR_AREA_CONTROL ? a->prot != (PROT_READ | PROT_WRITE)
 				       : filling_prot(l, a) != a->prot)
 		ret = call(
 			l, a, "protecting it", SYS_mprotect,
@@ -251,6 +257,52 @@ static int finish_area(struct laying *l, const struct cr_area *a)
 	if (!ret && (a->vm_flags & CR_VM_LOCKED))
 		ret = call(l, a, "locking it (see ulimit -l)", SYS_mlock,
 			   (uint64_t[6]){ a->start, a->end - a->start });
+	return ret;
+}
+
+/*
+ * The kernel gives the lowest key that is free.  What is allocated first is
+ * not taken by memory that may be executed only, which gets a key by itself.
+ */
+static int allocate_keys(struct laying *l, uint64_t want)
+{
+	uint32_t got = 0;
+	int64_t key = 0;
+	int ret = 0;
+
+	while (!ret && want & ~(uint64_t)got && key >= 0) {
+		ret = cr_stub_try(l->t, &key, SYS_pkey_alloc,
+				  (uint64_t[6]){ 0, 0 }, l->err);
+		if (!ret && key > 0 && key < 16)
+			got |= 1u << key;
+	}
+	if (!ret && want & ~(uint64_t)got)
+		return cr_error_set(
+			l->err, -ENOTSUP,
+			"process %d uses protection keys (pkey_alloc(2)), "
+			"which are not to be had here: %s; restart it on a "
+			"machine that has them",
+			l->t->tgid, strerror((int)-key));
+	for (uint64_t i = 1; i < 16 && !ret; i++)
+		if (got >> i & 1 && !(want >> i & 1))
+			ret = cr_stub_call(l->t, "freeing a protection key",
+					   SYS_pkey_free, (uint64_t[6]){ i },
+					   l->err) < 0
+				      ? l->err->code
+				      : 0;
+	return ret;
+}
+
+static int restore_keys(struct laying *l)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < l->ctx->img->n_settings && !ret; i++) {
+		const struct cr_setting *x = &l->ctx->img->settings[i];
+
+		if (x->kind == CR_SETTING_PKEYS && x->owner == l->space)
+			ret = allocate_keys(l, x->value);
+	}
 	return ret;
 }
 
@@ -278,6 +330,8 @@ int cr_memory_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	ret = cr_vdso_park(ctx, l.t, err);
 	if (!ret)
 		ret = clear(&l);
+	if (!ret)
+		ret = restore_keys(&l);
 	for (size_t i = 0; !ret && i < mm->n_areas; i++) {
 		ret = map_area(&l, &mm->areas[i]);
 		if (!ret)

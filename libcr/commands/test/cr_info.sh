@@ -55,7 +55,7 @@ says out "lz4: 4 processes, 3 threads" "request    tree of 100" \
 LC_ALL=C.UTF-8 wants 0 -t lz4
 says out "└─ thread 101"
 wants 0 -a none
-says out "555555560000-5555557b8000 rw-p     2.3 MiB     2.0 MiB  [heap] [hg ac]" \
+says out "555555560000-5555557b8000 rw-p     2.3 MiB     2.0 MiB  [heap] [hg ac key 3]" \
 	"/tmp/data (deleted)" "Shared memory" "4c pipe" "pipe:[1234]" "/tmp/a file" \
 	"descriptor 1 of cr_restart" "8000000000000001"
 wants 0 -m -p 101 none

@@ -312,6 +312,7 @@ RULE(stop_signal, P[0].stop_signal = 65, "stop or exit signal")
 RULE(groups, P[0].n_groups = 65537, "too many groups")
 RULE(timer, P[0].timers[0].signo = 99, "timer's signal")
 RULE(proc_kind, P[0].kind = 4, "kind is unknown")
+RULE(no_key, img->settings[1].value = 1, "no such protection keys")
 RULE(pending, P[0].pending[0].raw[0] = 65, "pending signal")
 
 static const char *(*const rules[])(struct cr_image *img) = {
@@ -323,7 +324,7 @@ static const char *(*const rules[])(struct cr_image *img) = {
 	control,     pid_zero,	    own_parent,	  parent_later, pid_twice,
 	tid_twice,   leader,	    no_thread,	  fds_chain,   fds_shared,
 	fs_of,	     sighand_mm,    fd_order,	  fd_file,     no_argv,
-	no_cwd,	     regs,	    xstate,	  comm,	       pending,
+	no_cwd,	     regs,	    xstate,	  comm,	       pending,    no_key,
 	tid_zero,    affinity,	    death,	  zombie_comm, auxv,
 	dumpable,    page_size,	    build_id,	  nanoseconds, owner_type,
 	owner_sig,   umask_bits,    stop_signal,  groups,      timer,

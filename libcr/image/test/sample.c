@@ -62,7 +62,8 @@ static void add_area(struct cr_mm *mm, uint64_t start, uint64_t pages,
 	area->prot = 3;
 	area->kind = kind;
 	area->map_flags = 0x22;
-	area->vm_flags = CR_VM_HUGEPAGE | CR_VM_ACCOUNT;
+	area->vm_flags = CR_VM_HUGEPAGE | CR_VM_ACCOUNT |
+			 3 << CR_VM_PKEY_SHIFT;
 	if (kind == CR_AREA_ANON_SHARED)
 		area->shm = index;
 	else if (index != CR_NONE)
@@ -194,10 +195,13 @@ struct cr_image *sample_image(void)
 	*cr_image_add_setting(img) =
 		(struct cr_setting){ .kind = CR_SETTING_MEMBARRIER,
 				     .value = 0x28 };
+	*cr_image_add_setting(img) = (struct cr_setting){
+		.kind = CR_SETTING_PKEYS, .value = 1 << 3
+	};
 	cr_image_add_setting(img)->kind = CR_SETTING_MEMORY_POLICY;
-	img->settings[1].owner = (uint32_t)img->procs[0].threads[0].tid;
-	img->settings[1].value = 2;
-	set_blob(&img->settings[1].data, 128, 5);
+	img->settings[2].owner = (uint32_t)img->procs[0].threads[0].tid;
+	img->settings[2].value = 2;
+	set_blob(&img->settings[2].data, 128, 5);
 	return img;
 }
 

@@ -9,27 +9,47 @@
 
 #define PAGE 4096
 
-/* Memory protection keys: of the areas, and the rights of each thread. */
+static void *pages(int prot)
+{
+	void *p = mmap(NULL, PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+/*
+ * Memory protection keys: of the areas, and the rights of each thread.  Memory
+ * that may be executed only has one that the kernel chooses.
+ */
 STATE(protection_keys)
 {
-	int key = pkey_alloc(0, PKEY_DISABLE_WRITE), second;
-	char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int first = pkey_alloc(0, 0), key, second, zero;
+	char *p, *closed;
 
-	*p = 'k';
-	if (key >= 0)
-		CHECK(!pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, key));
+	if (first < 0)
+		skip("needs a processor with protection keys");
+	key = pkey_alloc(0, PKEY_DISABLE_WRITE);
+	p = pages(PROT_READ | PROT_WRITE);
+	closed = pages(PROT_READ | PROT_WRITE);
+	pages(PROT_EXEC);
+	zero = open("/dev/zero", O_RDONLY);
+	CHECK(key > 0 && zero >= 0);
+	*p = *closed = 'k';
+	CHECK(!pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, key));
+	CHECK(!pkey_mprotect(closed, PAGE, PROT_NONE, first));
+	CHECK(!pkey_free(first) && (second = pkey_alloc(0, 0)) == first);
 	checkpoint();
 	CHECK(*p == 'k');
-	if (key < 0)
-		return;
-	CHECK(pkey_get(key) == PKEY_DISABLE_WRITE);
-	CHECK(read(open("/dev/zero", O_RDONLY), p, 1) == -1 &&
-	      errno == EFAULT);
+	CHECK(pkey_get(key) == PKEY_DISABLE_WRITE && pkey_get(second) == 0);
+	CHECK(read(zero, p, 1) == -1 && errno == EFAULT);
 	CHECK(!pkey_set(key, 0));
-	*p = 'w';
-	second = pkey_alloc(0, 0);
-	CHECK(second >= 0 && second != key && !pkey_free(key));
+	CHECK(read(zero, p, 1) == 1 && !*p);
+	CHECK(!pkey_set(second, PKEY_DISABLE_ACCESS));
+	CHECK(!mprotect(closed, PAGE, PROT_READ | PROT_WRITE));
+	CHECK(read(zero, closed, 1) == -1 && errno == EFAULT);
+	CHECK(!pkey_set(second, 0) && *closed == 'k');
+	CHECK(!pkey_free(second) && pkey_alloc(0, 0) == second);
+	CHECK(!pkey_free(key) && pkey_alloc(0, 0) == key);
 }
 
 /* /dev/zero, shared: memory without a name. */
@@ -70,6 +90,8 @@ REFUSED(secret_memory, "secret")
 	int fd = (int)syscall(SYS_memfd_secret, 0);
 	char *p;
 
+	if (fd < 0 && errno == ENOSYS)
+		skip("memfd_secret");
 	CHECK(fd >= 0 && !ftruncate(fd, PAGE));
 	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(p != MAP_FAILED && !close(fd));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - runs one case of the table, see state.h */
 #include <linux/kcmp.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -9,7 +10,7 @@
 #define LIMIT_S 120 /* for the driver to do its part */
 
 static struct state_case *cases;
-static char ready[64], go[64], errors[64];
+static char ready[64], go[64], errors[64], skipped[64];
 
 void state_add(struct state_case *c)
 {
@@ -87,10 +88,25 @@ void outsider(void (*fn)(void))
 
 void skip(const char *why)
 {
-	int fd = open(errors, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	int e = errno, fd = open(skipped, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 
-	dprintf(fd, "%s: %s\n", why, strerror(errno));
+	dprintf(fd, "%s%s%s\n", why, e ? ": " : "", e ? strerror(e) : "");
 	_exit(77);
+}
+
+int make_eventfd(unsigned int value, int flags)
+{
+	int fd = eventfd(value, flags);
+	char path[64], text[512] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	CHECK(fd >= 0 && f && fread(text, 1, sizeof(text) - 1, f));
+	fclose(f);
+	if (!strstr(text, "eventfd-semaphore"))
+		skip("needs Linux 6.5, which tells what an eventfd is");
+	return fd;
 }
 
 void join(pid_t pid)
@@ -125,6 +141,7 @@ int main(int argc, char **argv)
 		snprintf(ready, sizeof(ready), "%s.ready", c->name);
 		snprintf(go, sizeof(go), "%s.go", c->name);
 		snprintf(errors, sizeof(errors), "%s.errors", c->name);
+		snprintf(skipped, sizeof(skipped), "%s.skipped", c->name);
 		c->run();
 		return 0;
 	}

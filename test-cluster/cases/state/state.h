@@ -59,6 +59,8 @@ void join(pid_t pid);
 void outsider(void (*fn)(void));
 /* Ends, because this cannot be had here. */
 void skip(const char *why) __attribute__((noreturn));
+/* eventfd(2), where the kernel tells all of it (since Linux 6.5). */
+int make_eventfd(unsigned int value, int flags);
 /* Ends with "what: file:line" (and errno) where the driver finds it. */
 void fail_at(const char *file, int line, const char *what)
 	__attribute__((noreturn));
