@@ -75,6 +75,12 @@ static int open_window(struct cr_engine *e)
 	return 0;
 }
 
+void cr_engine_revoke(struct cr_engine *e)
+{
+	if (e->fd >= 0)
+		ioctl(e->fd, CR_IOC_PIDS_CLOSE);
+}
+
 int cr_engine_may_grant(struct cr_engine *e)
 {
 	int ret;
@@ -83,7 +89,7 @@ int cr_engine_may_grant(struct cr_engine *e)
 		return -ENODEV;
 	ret = open_window(e);
 	if (!ret)
-		ioctl(e->fd, CR_IOC_PIDS_CLOSE);
+		cr_engine_revoke(e);
 	return ret;
 }
 

@@ -46,9 +46,10 @@ int cr_engine_may_grant(struct cr_engine *e);
  * one that is held and has the session's descriptor.
  */
 int cr_engine_grant(struct cr_engine *e, struct cr_error *err);
+void cr_engine_revoke(struct cr_engine *e);
 int cr_engine_grant_to(struct cr_engine *e, struct cr_task *t,
 		       struct cr_error *err);
-/* Takes it back if it was not used. */
+/* Takes it back if it was not used.  Until then it is CAP_CHECKPOINT_RESTORE. */
 int cr_engine_revoke_from(struct cr_engine *e, struct cr_task *t,
 			  struct cr_error *err);
 /* Does it write pages, with digests? */

@@ -2,6 +2,7 @@
 /* creds.c - who the program was; never more than the restarting user may */
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -169,6 +170,24 @@ static int set_caps(struct cr_restore_context *ctx, struct cr_task *t,
 	return ret;
 }
 
+/* PR_SET_KEEPCAPS, one of the bits, is for everybody. */
+static int set_securebits(struct cr_task *t, uint64_t bits,
+			  struct cr_error *err)
+{
+	int64_t now = cr_stub_call(t, "secure bits", SYS_prctl,
+				   (uint64_t[6]){ PR_GET_SECUREBITS }, err);
+
+	if (now < 0)
+		return (int)now;
+	if (((uint64_t)now ^ bits) == SECBIT_KEEP_CAPS)
+		return call(t, "keeping capabilities", SYS_prctl,
+			    (uint64_t[6]){ PR_SET_KEEPCAPS,
+					   !!(bits & SECBIT_KEEP_CAPS) },
+			    err);
+	return call(t, "secure bits", SYS_prctl,
+		    (uint64_t[6]){ PR_SET_SECUREBITS, bits }, err);
+}
+
 int cr_creds_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		     struct cr_task *t, struct cr_error *err)
 {
@@ -185,9 +204,7 @@ int cr_creds_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	if (!ret)
 		ret = drop_bounding(t, p, own, err);
 	if (!ret && p->securebits)
-		ret = call(t, "secure bits", SYS_prctl,
-			   (uint64_t[6]){ PR_SET_SECUREBITS, p->securebits },
-			   err);
+		ret = set_securebits(t, p->securebits, err);
 	if (!ret)
 		ret = set_caps(ctx, t, p, own, err);
 	if (!ret && p->no_new_privs)

@@ -169,6 +169,23 @@ out:
 	return ret < 0 ? -EPERM : 0;
 }
 
+/* The right to choose ids of processes is that to choose those of IPC, too. */
+static int verify_sysv(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	struct cr_engine engine;
+	int ret;
+
+	if (!cr_sysv_wanted(ctx->img))
+		return 0;
+	ret = cr_engine_open(&engine, ctx->opt->engine, err);
+	if (!ret && !cr_may_choose_pids())
+		ret = cr_engine_grant(&engine, err);
+	if (!ret)
+		ret = cr_sysv_verify(ctx->img, err);
+	cr_engine_close(&engine);
+	return ret;
+}
+
 /* Where the ids may be restored: here, or in a namespace made for them. */
 static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 {
@@ -182,7 +199,7 @@ static int choose_pids(struct cr_restore_context *ctx, struct cr_error *err)
 	}
 	ret = cr_verify_pids(ctx, &why);
 	if (!ret)
-		ret = cr_sysv_verify(ctx->img, &why);
+		ret = verify_sysv(ctx, &why);
 	if (!ret)
 		ret = cr_clock_verify(ctx->img, &why);
 	if (!ret)

@@ -57,6 +57,8 @@ int cr_sysv_create(struct cr_restore_context *ctx, struct cr_error *err)
 	ctx->sysv_made = calloc(img->n_files, sizeof(*ctx->sysv_made));
 	if (!ctx->sysv_made)
 		return cr_error_set(err, -ENOMEM, "out of memory");
+	if (!ctx->own_namespace)
+		ret = cr_engine_grant(&ctx->engine, err);
 	for (size_t i = 0; !ret && i < img->n_files; i++) {
 		if (!cr_sysv_is(img->files[i].kind))
 			continue;
@@ -66,6 +68,7 @@ int cr_sysv_create(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = cr_sysv_make(&img->files[i], err);
 		ctx->sysv_made[i] = !ret;
 	}
+	cr_engine_revoke(&ctx->engine);
 	return ret;
 }
 
