@@ -128,8 +128,7 @@ grep -q good out
 
 note "and after a restart finds them reset, behind what had come"
 touch reset
-for how in --restore-pid --no-restore-pid; do
-	[ "$(id -u)" = 0 ] || [ $how != --restore-pid ] || continue
+for how in $(pid_options); do
 	cr_restart $how img || fail "$how: $(cat out)"
 	[ "$(tail -n 1 out)" = good ] || fail "$how: $(cat out)"
 done

@@ -201,7 +201,7 @@ STATE(blocked_eventfd)
 {
 	uint64_t n = 9;
 
-	fds[0] = eventfd(0, 0);
+	fds[0] = make_eventfd(0, 0);
 	blocked(do_eventfd);
 	CHECK(write(fds[0], &n, 8) == 8);
 	ends_with(9);

@@ -48,7 +48,7 @@ static void untick(int fd)
 /* Events, data and flags of several entries. */
 STATE(epoll_entries)
 {
-	int ep = epoll_create1(EPOLL_CLOEXEC), fd[2], ev = eventfd(0, 0);
+	int ep = epoll_create1(EPOLL_CLOEXEC), fd[2], ev = make_eventfd(0, 0);
 	struct epoll_event change = { .events = EPOLLIN, .data.u64 = 3 };
 
 	CHECK(!pipe(fd));
@@ -76,7 +76,7 @@ STATE(epoll_entries)
 /* What was ready is reported; level-triggered again and again. */
 STATE(epoll_ready)
 {
-	int ep = epoll_create1(0), ev = eventfd(1, 0);
+	int ep = epoll_create1(0), ev = make_eventfd(1, 0);
 
 	add(ep, ev, EPOLLIN, 5);
 	checkpoint();
@@ -101,7 +101,7 @@ STATE(epoll_waiter)
 	pid_t pid;
 
 	wait_ep = epoll_create1(0);
-	wait_ev = eventfd(0, 0);
+	wait_ev = make_eventfd(0, 0);
 	add(wait_ep, wait_ev, EPOLLIN, 8);
 	pid = child(waiter);
 	checkpoint();
@@ -113,7 +113,7 @@ STATE(epoll_waiter)
 /* Edge-triggered: a new edge is reported. */
 STATE(epoll_edge)
 {
-	int ep = epoll_create1(0), ev = eventfd(0, 0);
+	int ep = epoll_create1(0), ev = make_eventfd(0, 0);
 
 	add(ep, ev, EPOLLIN | EPOLLET, 6);
 	checkpoint();
@@ -128,7 +128,7 @@ STATE(epoll_edge)
 /* EPOLLONESHOT: armed, it fires once. */
 STATE(epoll_oneshot)
 {
-	int ep = epoll_create1(0), ev = eventfd(0, 0);
+	int ep = epoll_create1(0), ev = make_eventfd(0, 0);
 
 	add(ep, ev, EPOLLIN | EPOLLONESHOT, 6);
 	checkpoint();
@@ -140,7 +140,7 @@ STATE(epoll_oneshot)
 /* EPOLLONESHOT that has fired stays silent until it is armed again. */
 STATE(epoll_oneshot_fired)
 {
-	int ep = epoll_create1(0), ev = eventfd(1, 0), other = eventfd(1, 0);
+	int ep = epoll_create1(0), ev = make_eventfd(1, 0), other = make_eventfd(1, 0);
 	struct epoll_event again = { .events = EPOLLIN, .data.u64 = 7 };
 
 	add(ep, ev, EPOLLIN | EPOLLONESHOT, 6);
@@ -172,12 +172,12 @@ LATE(epoll_oneshot_lost, "EPOLLONESHOT entry that has fired")
 /* An entry lives on under a number that is closed, or another file's. */
 STATE(epoll_closed_number)
 {
-	int ep = epoll_create1(0), ev = eventfd(0, 0), other, copy;
+	int ep = epoll_create1(0), ev = make_eventfd(0, 0), other, copy;
 
 	add(ep, ev, EPOLLIN, 4);
 	copy = dup(ev);
 	close(ev);
-	other = eventfd(0, 0);
+	other = make_eventfd(0, 0);
 	CHECK(other == ev);
 	add(ep, other, EPOLLIN, 5);
 	checkpoint();
@@ -192,7 +192,7 @@ STATE(epoll_closed_number)
 /* The target is open only outside of what is saved, in an orphan. */
 LATE(epoll_target_outside, "open only outside of the processes")
 {
-	int ep = epoll_create1(0), ev = eventfd(0, 0);
+	int ep = epoll_create1(0), ev = make_eventfd(0, 0);
 
 	add(ep, ev, EPOLLIN, 4);
 	if (fork() == 0) {
@@ -210,7 +210,7 @@ LATE(epoll_target_outside, "open only outside of the processes")
 STATE(epoll_nested)
 {
 	int outer = epoll_create1(0), inner = epoll_create1(0);
-	int ev = eventfd(0, 0);
+	int ev = make_eventfd(0, 0);
 
 	add(outer, inner, EPOLLIN, 1);
 	add(inner, ev, EPOLLIN, 2);
@@ -262,7 +262,7 @@ STATE(epoll_many)
 	int ep = epoll_create1(0), fd[100], i;
 
 	for (i = 0; i < 100; i++) {
-		fd[i] = eventfd(0, 0);
+		fd[i] = make_eventfd(0, 0);
 		add(ep, fd[i], EPOLLIN, (uint64_t)i << 40);
 	}
 	checkpoint();

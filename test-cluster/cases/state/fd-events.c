@@ -11,7 +11,7 @@
 /* The counter keeps its value and is emptied by one read. */
 STATE(eventfd_counter)
 {
-	int fd = eventfd(0, EFD_NONBLOCK);
+	int fd = make_eventfd(0, EFD_NONBLOCK);
 	uint64_t n = 0x123456789abcULL;
 
 	CHECK(fd >= 0 && write(fd, &n, 8) == 8);
@@ -25,7 +25,7 @@ STATE(eventfd_counter)
 /* A semaphore gives one at a time. */
 STATE(eventfd_semaphore)
 {
-	int fd = eventfd(3, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
+	int fd = make_eventfd(3, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
 	uint64_t n;
 	int i;
 
@@ -39,7 +39,7 @@ STATE(eventfd_semaphore)
 /* The largest value blocks writers. */
 STATE(eventfd_full)
 {
-	int fd = eventfd(0, EFD_NONBLOCK);
+	int fd = make_eventfd(0, EFD_NONBLOCK);
 	uint64_t n = UINT64_MAX - 1;
 
 	CHECK(write(fd, &n, 8) == 8);
@@ -65,7 +65,7 @@ STATE(eventfd_shared)
 	uint64_t n;
 	pid_t pid;
 
-	shared_fd = eventfd(5, 0);
+	shared_fd = make_eventfd(5, 0);
 	shared_dup = dup(shared_fd);
 	pid = child(shared_child);
 	checkpoint();
@@ -87,7 +87,7 @@ STATE(eventfd_waiting_reader)
 	uint64_t n = 9;
 	pid_t pid;
 
-	shared_fd = eventfd(0, 0);
+	shared_fd = make_eventfd(0, 0);
 	pid = child(waiting_child);
 	checkpoint();
 	CHECK(waitpid(pid, NULL, WNOHANG) == 0);
