@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -131,6 +132,29 @@ int cr_sockopts_read(int fd, struct cr_sockopts *o, struct cr_error *err)
 	return 0;
 }
 
+/*
+ * Before Linux 5.14 nobody tells whether the kernel has changed a size of an
+ * Internet socket by itself.  It has where users may not ask for as much.
+ */
+static bool has_grown(int fd, int name, int half)
+{
+	int max = 0;
+	FILE *f;
+
+	if (cr_socket_int(fd, SOL_SOCKET, SO_BUF_LOCK) >= 0 ||
+	    cr_socket_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX)
+		return false;
+	f = fopen(name == SO_SNDBUF ? "/proc/sys/net/core/wmem_max"
+				    : "/proc/sys/net/core/rmem_max",
+		  "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%d", &max) != 1)
+		max = half;
+	fclose(f);
+	return half > max;
+}
+
 /* The kernel doubles what it is given, and has a limit for users. */
 static int set_size(int fd, int name, int want)
 {
@@ -138,9 +162,12 @@ static int set_size(int fd, int name, int want)
 
 	if (setsockopt(fd, SOL_SOCKET,
 		       name == SO_SNDBUF ? SO_SNDBUFFORCE : SO_RCVBUFFORCE,
-		       &half, sizeof(half)) &&
-	    setsockopt(fd, SOL_SOCKET, name, &half, sizeof(half)))
-		return -errno;
+		       &half, sizeof(half))) {
+		if (has_grown(fd, name, half))
+			return 0;
+		if (setsockopt(fd, SOL_SOCKET, name, &half, sizeof(half)))
+			return -errno;
+	}
 	return cr_socket_int(fd, SOL_SOCKET, name) < want ? -EPERM : 0;
 }
 

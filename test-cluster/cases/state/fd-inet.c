@@ -217,7 +217,8 @@ STATE(tcp_shutdown)
 /* A lot on its way. */
 STATE(tcp_data)
 {
-	static char buf[100000], back[100000];
+	/* as much as older kernels have room for at first */
+	static char buf[50000], back[50000];
 	int l = listening(), c = connected(SOCK_STREAM, l);
 	int a = accept(l, NULL, NULL);
 	size_t i;

@@ -61,6 +61,9 @@ STATE(pty_settings)
 	char path[64];
 
 	open_pair();
+	/* what lies between the fields is compared, too */
+	memset(&t, 0, sizeof(t));
+	memset(&got, 0, sizeof(got));
 	CHECK(!ioctl(master, TIOCGPTN, &n));
 	CHECK(!tcgetattr(slave, &t));
 	t.c_cc[VINTR] = 7;
