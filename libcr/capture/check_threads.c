@@ -41,10 +41,8 @@ static const struct {
  * the process' thread that lives, a main thread that has ended has ids only.
  */
 static const char *own_thing(const struct cap_proc *p, pid_t tid,
-			     const char *leader)
+			     const char *leader, const char *status)
 {
-	const char *what = NULL;
-	char *status;
 	size_t i;
 
 	/* 1 or 2: not the same; errors are told elsewhere */
@@ -53,39 +51,52 @@ static const char *own_thing(const struct cap_proc *p, pid_t tid,
 		return "descriptors";
 	if (tid != p->pid && syscall(SYS_kcmp, p->tid, tid, KCMP_FS, 0, 0) > 0)
 		return "current directory";
-	status = cr_procfs_read(p->pid, NULL, "task/%d/status", tid);
-	for (i = 0; status && !what && i < sizeof(fields) / sizeof(*fields);
-	     i++)
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (!same_field(leader, status, fields[i].field))
-			what = fields[i].what;
+			return fields[i].what;
+	return NULL;
+}
+
+static void check_thread(struct cr_capture *c, struct cap_proc *p, pid_t tid,
+			 const char *leader, bool *traced)
+{
+	char *status = cr_procfs_read(p->pid, NULL, "task/%d/status", tid);
+	const char *what;
+
+	if (!status)
+		return; /* gone */
+	if (!*traced && tid != p->pid) {
+		*traced = cr_procfs_last(status, "TracerPid", 0);
+		cap_check_traced(c, p, status);
+	}
+	what = own_thing(p, tid, leader, status);
+	if (what)
+		cap_report(c, "process %d: thread %d has %s of its "
+			   "own, not those of its process, which "
+			   "cannot be saved; let it end before the "
+			   "checkpoint", p->vpid,
+			   cap_thread_vtid(p, tid), what);
 	free(status);
-	return what;
 }
 
 void cap_check_threads(struct cr_capture *c, struct cap_proc *p)
 {
 	char *leader = cr_procfs_read(p->tid, NULL, "status");
-	const char *what;
 	int32_t *tids;
 	size_t n, i;
+	bool traced;
 
 	if (!leader)
 		return;
+	traced = cr_procfs_last(leader, "TracerPid", 0); /* told already */
 	if (cr_procfs_numbers(p->pid, "task", &tids, &n)) {
 		free(leader);
 		return; /* gone */
 	}
 	cap_check_timers(c, p, n);
-	for (i = 0; i < n; i++) {
-		what = tids[i] == p->tid ? NULL
-					 : own_thing(p, tids[i], leader);
-		if (what)
-			cap_report(c, "process %d: thread %d has %s of its "
-				   "own, not those of its process, which "
-				   "cannot be saved; let it end before the "
-				   "checkpoint", p->vpid,
-				   cap_thread_vtid(p, tids[i]), what);
-	}
+	for (i = 0; i < n; i++)
+		if (tids[i] != p->tid && !p->omitted)
+			check_thread(c, p, tids[i], leader, &traced);
 	free(tids);
 	free(leader);
 }

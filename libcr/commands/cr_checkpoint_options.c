@@ -13,6 +13,8 @@
 #include "commands/cr_checkpoint.h"
 #include "config.h"
 
+#define PTRACED_BOTH (CR_CHKPT_PTRACED_SKIP | CR_CHKPT_PTRACED_ALLOW)
+
 enum { /* long options without a letter */
        OPT_ATOMIC = 256,
        OPT_BACKUP,
@@ -36,7 +38,7 @@ enum { /* long options without a letter */
        OPT_PTRACER_ERROR,
        OPT_PTRACER_SKIP,
        OPT_NOTHING, /* asks for what is so anyway */
-       OPT_NOT_YET,
+       OPT_PTRACED_ALLOW,
        OPT_SNAPSHOT,
        OPT_ENGINE,
        OPT_DIRECT,
@@ -75,7 +77,7 @@ static const struct option options[] = {
 	{ "save-all", no_argument, NULL, OPT_SAVE_ALL },
 	{ "ptraced-error", no_argument, NULL, OPT_PTRACED_ERROR },
 	{ "ptraced-skip", no_argument, NULL, OPT_PTRACED_SKIP },
-	{ "ptraced-allow", no_argument, NULL, OPT_NOT_YET },
+	{ "ptraced-allow", no_argument, NULL, OPT_PTRACED_ALLOW },
 	{ "ptracer-error", no_argument, NULL, OPT_PTRACER_ERROR },
 	{ "ptracer-skip", no_argument, NULL, OPT_PTRACER_SKIP },
 	{ "kmsg-none", no_argument, NULL, OPT_NOTHING },
@@ -126,6 +128,7 @@ static const char help[] =
 	"Debuggers:\n"
 	"  --ptraced-error, --ptraced-skip   traced processes are an obstacle\n"
 	"                   (default), or left out\n"
+	"  --ptraced-allow  as the first, for there is no other way to save them\n"
 	"  --ptracer-error, --ptracer-skip   the same for those that trace\n"
 	"Connections to others:\n"
 	"  --drop-connections  come back as reset; else they are an obstacle\n"
@@ -300,10 +303,15 @@ void options_parse(struct options *o, int argc, char **argv)
 			o->flags |= CR_CHKPT_DUMP_ALL;
 			break;
 		case OPT_PTRACED_ERROR:
-			o->flags &= ~(unsigned int)CR_CHKPT_PTRACED_SKIP;
+			o->flags &= ~(unsigned int)PTRACED_BOTH;
 			break;
 		case OPT_PTRACED_SKIP:
+			o->flags &= ~(unsigned int)PTRACED_BOTH;
 			o->flags |= CR_CHKPT_PTRACED_SKIP;
+			break;
+		case OPT_PTRACED_ALLOW:
+			o->flags &= ~(unsigned int)PTRACED_BOTH;
+			o->flags |= CR_CHKPT_PTRACED_ALLOW;
 			break;
 		case OPT_PTRACER_ERROR:
 			o->flags &= ~(unsigned int)CR_CHKPT_PTRACER_SKIP;
@@ -313,9 +321,6 @@ void options_parse(struct options *o, int argc, char **argv)
 			break;
 		case OPT_NOTHING:
 			break;
-		case OPT_NOT_YET:
-			usage("--%s is not supported by this version",
-			      options[i].name);
 		case 't':
 			o->timeout = seconds(optarg);
 			break;

@@ -296,7 +296,7 @@ typedef struct {
 /* A traced or tracing process fails it with CR_EPTRACED, CR_EPTRACER, or: */
 #define CR_CHKPT_PTRACED_SKIP 0x002 /* leave out traced processes */
 #define CR_CHKPT_PTRACED_ALLOW                                                 \
-	0x004 /* save them: refused with CR_ENOSUPPORT, since no second        \
+	0x004 /* save them: CR_EPTRACED if there are any, since no second      \
 		 tracer can look at them */
 #define CR_CHKPT_PTRACER_SKIP 0x008 /* leave out tracing processes */
 /* The content of files that memory shows, so that they need not be there: */

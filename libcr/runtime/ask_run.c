@@ -18,8 +18,6 @@
 #define RESULT_FD 4
 #define MAX_ARGS 20
 
-/* What cr_checkpoint does not do, and refuses on its own command line. */
-#define UNSUPPORTED_FLAGS CR_CHKPT_PTRACED_ALLOW
 #define KNOWN_FLAGS                                                            \
 	(CR_CHKPT_PROHIBIT_SELF | CR_CHKPT_ASYNC_ERR | CR_CHKPT_PTRACED_SKIP | \
 	 CR_CHKPT_PTRACED_ALLOW | CR_CHKPT_PTRACER_SKIP | CR_CHKPT_DUMP_ALL)
@@ -81,8 +79,6 @@ int cr_ask_check(const cr_checkpoint_args_t *args)
 	    args->cr_flags & ~KNOWN_FLAGS ||
 	    (args->cr_flags & PTRACED_BOTH) == PTRACED_BOTH)
 		return -EINVAL;
-	if (args->cr_flags & UNSUPPORTED_FLAGS)
-		return -CR_ENOSUPPORT;
 	if (args->cr_fd != CR_DEST_CWD) {
 		mode = fcntl(args->cr_fd, F_GETFL);
 		if (mode < 0 || (mode & O_ACCMODE) == O_RDONLY)
@@ -128,6 +124,7 @@ static void command_line(struct words *w, const cr_checkpoint_args_t *args,
 		const char *option;
 	} flags[] = {
 		{ CR_CHKPT_PTRACED_SKIP, "--ptraced-skip" },
+		{ CR_CHKPT_PTRACED_ALLOW, "--ptraced-allow" },
 		{ CR_CHKPT_PTRACER_SKIP, "--ptracer-skip" },
 		{ CR_CHKPT_DUMP_EXEC, "--save-exe" },
 		{ CR_CHKPT_DUMP_PRIVATE, "--save-private" },

@@ -82,7 +82,7 @@ cr_checkpoint --check "$pid"
 [ -z "$(ls context.* 2>/dev/null)" ] || fail "a file was left"
 
 note "wrong usage"
-for args in "" "0" "x" "--ptraced-allow $pid" "1 2" \
+for args in "" "0" "x" "--ptraced $pid" "1 2" \
 	"-t 0 $pid" "-S 65 $pid" "--snapshot=none $pid"; do
 	status=0
 	# shellcheck disable=SC2086

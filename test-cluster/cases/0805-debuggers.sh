@@ -85,7 +85,8 @@ int main(void)
 	while (access("ask", F_OK))
 		usleep(5000);
 	printf("asked %d %d %d\n", asked(0) == CR_EPTRACER,
-	       asked(CR_CHKPT_PTRACED_ALLOW) == CR_ENOSUPPORT,
+	       asked(CR_CHKPT_PTRACED_ALLOW |
+		     CR_CHKPT_PTRACER_SKIP) == CR_EPTRACED,
 	       asked(CR_CHKPT_PTRACER_SKIP) == CR_EPTRACED);
 	fflush(stdout);
 	while (access("end", F_OK))
@@ -113,14 +114,88 @@ must_fail grep 'is traced' err
 must_fail cr_checkpoint --ptracer-skip -f image "$PID" 2>err
 grep -q 'is traced' err || fail "$(cat err)"
 must_fail grep 'is tracing' err
-must_fail cr_checkpoint --ptraced-allow -f image "$PID" 2>err
-grep -q -- '--ptraced-allow is not supported' err || fail "$(cat err)"
+must_fail cr_checkpoint --ptraced-allow --ptracer-skip -f image "$PID" 2>err
+grep -q "is traced by process $tracer (tracer), which --ptraced-allow cannot" \
+	err || fail "$(cat err)"
 must_fail cr_checkpoint --ptraced-skip --ptraced-error --ptracer-skip \
 	-f image "$PID" 2>err
 touch ask
 wait_for 'grep -q asked out' 20
 grep -qx 'asked 1 1 1' out || fail "$(cat out)"
 [ -z "$(ls -A | grep -e image -e context)" ] || fail "$(ls -A)"
+
+note "a thread that traces, and one that is traced, are known by their processes"
+cc_prog threads - -pthread <<'END'
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int up[2];
+static pid_t tid;
+
+static void *traced(void *arg)
+{
+	tid = gettid();
+	if (write(up[1], &tid, sizeof(tid)) != sizeof(tid))
+		exit(1);
+	for (;;)
+		pause();
+	return arg;
+}
+
+static void *traces(void *arg)
+{
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0))
+		exit(2);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+	return arg;
+}
+
+int main(void)
+{
+	pthread_t t;
+
+	if (pipe(up))
+		return 3;
+	if (!fork()) {
+		pthread_create(&t, NULL, traced, NULL);
+		for (;;)
+			pause();
+	}
+	if (read(up[0], &tid, sizeof(tid)) != sizeof(tid))
+		return 4;
+	close(up[0]);
+	close(up[1]);
+	pthread_create(&t, NULL, traces, NULL);
+	for (;;)
+		pause();
+}
+END
+./threads >threads.out 2>&1 </dev/null &
+pid=$!
+wait_for 'grep -q ready threads.out' 20
+must_fail cr_checkpoint -f image $pid 2>err
+child=$(running threads | grep -vx $pid)
+grep -q "process $child: is traced by process $pid (threads); detach" err ||
+	fail "$(cat err)"
+grep -q "process $pid: is tracing process $child (threads)" err ||
+	fail "$(cat err)"
+[ "$(grep -c 'is traced' err)" = 1 ] || fail "$(cat err)"
+for pid in $(running threads); do kill -9 "$pid"; done
+wait_for '[ -z "$(running threads)" ]' 20
+
+note "--ptraced-allow without such a process is no obstacle"
+sleep 1000 </dev/null >out2 2>&1 &
+cr_checkpoint --ptraced-allow -f image2 $!
+kill $!
+rm -f image2
 
 note "both are left out, and go on; the rest is restarted without them"
 cr_checkpoint --ptraced-skip --ptracer-skip -f image "$PID"
