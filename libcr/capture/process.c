@@ -224,8 +224,8 @@ static int ask_parent(struct cr_capture *c, struct cap_proc *p, bool *told,
 	t = &parent->threads[0]->task;
 	*told = true;
 	if (ask(t, "waitid", SYS_waitid, P_PID, (uint64_t)p->vpid, t->scratch,
-		WSTOPPED | WNOHANG | WNOWAIT, t->scratch, &signo, sizeof(signo),
-		&result, err))
+		WSTOPPED | WNOHANG | WNOWAIT | __WALL, t->scratch, &signo,
+		sizeof(signo), &result, err))
 		return err ? err->code : -EIO;
 	*told = signo == 0;
 	return cr_remote_settle(t);

@@ -178,7 +178,7 @@ static int note_stop(struct cr_restore_context *ctx, struct cr_stub *s,
 	ret = cr_stub_call(cr_stub_task(&ctx->stubs[parent]),
 			   "waiting for a stopped child", SYS_waitid,
 			   (uint64_t[6]){ P_PID, (uint64_t)s->pid, 0,
-					  WSTOPPED | WNOHANG },
+					  WSTOPPED | WNOHANG | __WALL },
 			   err);
 	return ret < 0 ? (int)ret : 0;
 }
