@@ -100,7 +100,7 @@ static bool has_ended(pid_t tid)
 {
 	struct cr_procfs_stat st;
 
-	return cr_procfs_stat(tid, &st) || st.state == 'Z' || st.state == 'X';
+	return !cr_procfs_stat(tid, &st) && st.state == 'Z';
 }
 
 /* Waits for all; *stuck is the first that does not stop. */
@@ -124,7 +124,7 @@ static int wait_all(struct cr_capture *c, struct cap_thread **stuck,
 			if (ret == -ESRCH) {
 				t->gone = true;
 			} else if (ret == -ETIMEDOUT) {
-				if (has_ended(t->task.tid))
+				if (t->task.tid == p->pid && has_ended(p->pid))
 					return refuse_ending(p, err);
 				if (!*stuck) {
 					*stuck = t;

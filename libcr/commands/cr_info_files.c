@@ -124,7 +124,10 @@ static void print_thread(const struct info *in, const struct cr_process *p,
 	       t->tid, name, info_policy(t->sched_policy), t->nice,
 	       t->n_pending, t->sigmask);
 	free(name);
-	print_place(in, p, t);
+	if (t->tid == p->pid && cr_image_main_ended(in->img, p) >= 0)
+		puts("ended");
+	else
+		print_place(in, p, t);
 }
 
 void info_print_threads(const struct info *in)

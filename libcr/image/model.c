@@ -149,6 +149,15 @@ struct cr_setting *cr_image_add_setting(struct cr_image *img)
 	return APPEND(img->settings, img->n_settings);
 }
 
+int cr_image_main_ended(const struct cr_image *img, const struct cr_process *p)
+{
+	for (size_t i = 0; i < img->n_settings; i++)
+		if (img->settings[i].kind == CR_SETTING_MAIN_ENDED &&
+		    img->settings[i].owner == (uint32_t)p->pid)
+			return (int)img->settings[i].value;
+	return -1;
+}
+
 struct cr_file_id *cr_image_add_mapped(struct cr_image *img)
 {
 	return APPEND(img->mapped, img->n_mapped);

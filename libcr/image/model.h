@@ -336,6 +336,8 @@ struct cr_process *cr_image_add_process(struct cr_image *img);
 struct cr_mm *cr_image_add_mm(struct cr_image *img);
 struct cr_shm *cr_image_add_shm(struct cr_image *img);
 struct cr_setting *cr_image_add_setting(struct cr_image *img);
+/* The status of its main thread, if that has ended and others run on; -1. */
+int cr_image_main_ended(const struct cr_image *img, const struct cr_process *p);
 struct cr_file_id *cr_image_add_mapped(struct cr_image *img);
 struct cr_file *cr_image_add_file(struct cr_image *img);
 struct cr_run *cr_image_add_run(struct cr_image *img);

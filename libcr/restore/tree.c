@@ -348,20 +348,6 @@ int cr_tree_end_zombies(struct cr_restore_context *ctx, struct cr_error *err)
 	return 0;
 }
 
-/* The exit status of its main thread, if that has ended; -1. */
-static int main_status(const struct cr_restore_context *ctx,
-		       const struct cr_process *p)
-{
-	for (size_t i = 0; i < ctx->img->n_settings; i++) {
-		const struct cr_setting *x = &ctx->img->settings[i];
-
-		if (x->kind == CR_SETTING_MAIN_ENDED &&
-		    x->owner == (uint32_t)p->pid)
-			return WEXITSTATUS((int)x->value);
-	}
-	return -1;
-}
-
 /*
  * By itself and untraced: the kernel tells no tracer of it, nor lets one go
  * of it.  The children that it has made become those of another thread.
@@ -401,8 +387,8 @@ int cr_tree_end_mains(struct cr_restore_context *ctx, struct cr_error *err)
 
 		if (s->p->kind != CR_PROC_NORMAL)
 			continue;
-		status = main_status(ctx, s->p);
-		ret = status < 0 ? 0 : end_main(ctx, s, status, err);
+		status = cr_image_main_ended(ctx->img, s->p);
+		ret = status < 0 ? 0 : end_main(ctx, s, WEXITSTATUS(status), err);
 		if (ret < 0)
 			return ret;
 	}

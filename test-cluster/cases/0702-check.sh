@@ -100,6 +100,29 @@ must_fail cr_checkpoint -f image "$PID" 2>refused
 cmp asked refused
 [ ! -e image ]
 
+note "where everybody has a seccomp filter, it is the container's"
+cc_prog contained - <<'C'
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct sock_filter allow = { BPF_RET, 0, 0, SECCOMP_RET_ALLOW };
+	struct sock_fprog prog = { 1, &allow };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		return 9;
+	execvp(argv[1], argv + 1);
+	return 9;
+}
+C
+must_fail ./contained cr_checkpoint --check "$PID" 2>contained.err
+grep -q 'has a seccomp filter.*; this command has one, too: run both in a ' \
+	contained.err || fail "$(cat contained.err)"
+
 note "nobody traces it meanwhile, and another tracer is only one more line"
 for pid in $(running odd); do
 	grep -q '^TracerPid:[[:space:]]*0$' "/proc/$pid/status"

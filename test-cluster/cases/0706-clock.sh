@@ -129,3 +129,10 @@ goes_on
 begin setpriv --reuid=$CR_TEST_UID --regid=$CR_TEST_UID --clear-groups \
 	--inh-caps=-all
 goes_on as_user
+
+note "on the host itself only who may set clocks can do that"
+for pid in $(running clock); do kill -9 "$pid"; done
+wait_for '[ -z "$(running clock)" ]' 10
+must_fail as_user cr_restart --restore-pid img 2>err
+grep -q 'machine started later .*; restart it with --no-restore-pid' err ||
+	fail "$(cat err)"

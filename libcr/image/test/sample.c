@@ -202,6 +202,15 @@ struct cr_image *sample_image(void)
 	img->settings[2].owner = (uint32_t)img->procs[0].threads[0].tid;
 	img->settings[2].value = 2;
 	set_blob(&img->settings[2].data, 128, 5);
+	for (size_t i = 0; i < img->n_procs; i++)
+		if (img->procs[i].n_threads > 1) {
+			*cr_image_add_setting(img) = (struct cr_setting){
+				.kind = CR_SETTING_MAIN_ENDED,
+				.owner = (uint32_t)img->procs[i].pid,
+				.value = 3 << 8
+			};
+			break;
+		}
 	return img;
 }
 

@@ -12,6 +12,16 @@ static pthread_t main_thread;
 static int up[2];
 static pid_t pid;
 
+/* Without it nobody is given the descriptors of such a process. */
+static void need_pidfds_of_threads(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), O_EXCL);
+
+	if (fd < 0)
+		skip("PIDFD_THREAD (Linux 6.9)");
+	close(fd);
+}
+
 /* What a line of a status file of a thread begins with, behind its name. */
 static char *status_of(pid_t pid, pid_t tid, const char *name)
 {
@@ -109,6 +119,7 @@ static void *look(void *arg)
 
 STATE(main_ended)
 {
+	need_pidfds_of_threads();
 	end_main(look, 3);
 }
 
@@ -139,6 +150,7 @@ STATE(main_ended_status)
 	int status, other;
 	char c;
 
+	need_pidfds_of_threads();
 	CHECK(!pipe(up));
 	at_once = true;
 	pid = child(ends_with_7);
@@ -175,6 +187,7 @@ STATE(main_ended_held)
 	pthread_mutexattr_t a;
 	pthread_t t;
 
+	need_pidfds_of_threads();
 	pthread_mutexattr_init(&a);
 	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
 	CHECK(!pthread_mutex_init(&held, &a));
@@ -197,6 +210,7 @@ static void *watch_word(void *arg)
 
 STATE(main_ended_tid_word)
 {
+	need_pidfds_of_threads();
 	word = 1;
 	syscall(SYS_set_tid_address, &word);
 	end_main(watch_word, 0);
@@ -239,6 +253,7 @@ STATE(main_ended_children)
 {
 	char c;
 
+	need_pidfds_of_threads();
 	CHECK(!pipe(up));
 	signal(SIGUSR1, on_usr1);
 	pid = child(bereaved);
@@ -297,6 +312,7 @@ STATE(main_ended_stopped)
 	int status;
 	char c;
 
+	need_pidfds_of_threads();
 	CHECK(!pipe(up));
 	pid = child(stops);
 	CHECK(read(up[0], &c, 1) == 1);
@@ -337,5 +353,6 @@ static void *timed(void *arg)
 
 STATE(main_ended_timers)
 {
+	need_pidfds_of_threads();
 	end_main(timed, 0);
 }
