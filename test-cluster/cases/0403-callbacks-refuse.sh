@@ -133,6 +133,7 @@ cr_run --omit sleep 1000 &
 echo $! >omitted
 until [ -e end ]; do sleep 0.01; done
 kill $!
+wait
 END
 bash script &
 pid=$!
