@@ -204,6 +204,10 @@ struct cr_object_ops {
  */
 void cr_object_forget_connection(const struct cr_object_source *src);
 
+/* Before any process is created: has it grown, and is that an obstacle? */
+int cr_regular_verify_append(struct cr_restore_context *ctx,
+			     const struct cr_file *file, struct cr_error *err);
+
 /* The kind that claims src; NULL and a reason in err if there is none. */
 const struct cr_object_ops *cr_object_find(const struct cr_object_source *src,
 					   struct cr_error *err);

@@ -208,6 +208,33 @@ static bool has_more(struct cr_restore_context *ctx, const struct cr_file *file,
 	       !cr_restore_is_image(ctx, st);
 }
 
+/* What it got is an obstacle, if that is wanted. */
+static int check_append(struct cr_restore_context *ctx,
+			const struct cr_file *file, const char *path,
+			const struct stat *st, struct cr_error *err)
+{
+	if (!(file->flags & O_APPEND) ||
+	    cr_restore_append(ctx) != CR_APPEND_FAIL ||
+	    !has_more(ctx, file, path, st))
+		return 0;
+	return cr_error_set(err, -ESTALE,
+			    "%s has grown since the checkpoint (%lld bytes "
+			    "now, %llu then); put it back, or use --append=cut",
+			    path, (long long)st->st_size,
+			    (unsigned long long)file->id.size);
+}
+
+int cr_regular_verify_append(struct cr_restore_context *ctx,
+			     const struct cr_file *file, struct cr_error *err)
+{
+	struct stat st;
+
+	if (file->kind != CR_OBJ_REGULAR || file->id.deleted ||
+	    !file->id.path || stat(file->id.path, &st))
+		return 0;
+	return check_append(ctx, file, file->id.path, &st, err);
+}
+
 static int open_named(struct cr_restore_context *ctx,
 		      const struct cr_file *file, struct cr_error *err)
 {
@@ -226,14 +253,8 @@ static int open_named(struct cr_restore_context *ctx,
 		return ret;
 	}
 	ret = check_named(file, path, &st, err);
-	if (!ret && has_more(ctx, file, path, &st) && file->flags & O_APPEND &&
-	    cr_restore_append(ctx) == CR_APPEND_FAIL)
-		ret = cr_error_set(err, -ESTALE,
-				   "%s has grown since the checkpoint (%lld "
-				   "bytes now, %llu then); put it back, or use "
-				   "--append=cut",
-				   path, (long long)st.st_size,
-				   (unsigned long long)file->id.size);
+	if (!ret)
+		ret = check_append(ctx, file, path, &st, err);
 	if (ret)
 		close(fd);
 	return ret ? ret : fd;

@@ -164,10 +164,10 @@ static int verify_object(struct cr_restore_context *ctx, size_t i,
 				    "open file %zu is of a kind (%u) that "
 				    "this version cannot restore",
 				    i, f->kind);
-	if (!ops->verify)
-		return 0;
 	moved.id.path = (char *)(uintptr_t)cr_restore_path(ctx, f->id.path);
-	ret = ops->verify(ctx->img, &moved, err);
+	ret = ops->verify ? ops->verify(ctx->img, &moved, err) : 0;
+	if (!ret)
+		ret = cr_regular_verify_append(ctx, &moved, err);
 	if (ret < 0)
 		return cr_error_set(err, ret, "%s%s%s: %s", ops->name,
 				    f->id.path ? " " : "",

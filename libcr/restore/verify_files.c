@@ -21,11 +21,27 @@ struct use {
 	bool any;	 /* at all */
 	bool code;	 /* executable or library */
 	bool private;	 /* its content stands for pages not in the image */
+	bool reading;	 /* mapped shared, and nobody in the tree writes it */
 	uint64_t extent; /* bytes that some mapping reaches */
 };
 
+/* The program's own data: it may have written it after the checkpoint. */
+static bool is_written(const struct cr_image *img, const struct cr_file_id *id)
+{
+	for (size_t i = 0; i < img->n_files; i++) {
+		const struct cr_file *f = &img->files[i];
+
+		if (f->kind == CR_OBJ_REGULAR && !(f->flags & O_PATH) &&
+		    (f->flags & O_ACCMODE) != O_RDONLY &&
+		    f->id.ino == id->ino && f->id.dev == id->dev)
+			return true;
+	}
+	return false;
+}
+
 static struct use use_of(const struct cr_image *img, uint32_t file)
 {
+	bool shared = false, written = false;
 	struct use u = { 0 };
 
 	for (size_t i = 0; i < img->n_mms; i++) {
@@ -41,10 +57,14 @@ static struct use use_of(const struct cr_image *img, uint32_t file)
 			u.any = true;
 			u.code |= (a->prot & 4) != 0;
 			u.private |= a->kind == CR_AREA_FILE_PRIVATE;
+			shared |= a->kind == CR_AREA_FILE_SHARED;
+			written |= a->kind == CR_AREA_FILE_SHARED &&
+				   a->prot & 2;
 			if (a->offset + (a->end - a->start) > u.extent)
 				u.extent = a->offset + (a->end - a->start);
 		}
 	}
+	u.reading = shared && !written && !is_written(img, &img->mapped[file]);
 	return u;
 }
 
@@ -145,6 +165,11 @@ bool cr_verify_same(const struct cr_file_id *id, int fd)
 	return same;
 }
 
+static bool must_be_same(const struct use *u)
+{
+	return u->code || u->private || u->reading;
+}
+
 static int compare(const struct cr_file_id *id, const struct use *u,
 		   const char *path, int fd, const struct stat *st,
 		   struct cr_error *err)
@@ -160,14 +185,14 @@ static int compare(const struct cr_file_id *id, const struct use *u,
 	}
 	snprintf(was, sizeof(was), "%" PRIu64 " bytes", id->size);
 	snprintf(is, sizeof(is), "%lld bytes", (long long)st->st_size);
-	if (u->code || u->private) {
+	if (must_be_same(u)) {
 		if ((uint64_t)st->st_size != id->size)
 			return changed(u, path, "size", was, is, err);
 	} else if ((uint64_t)st->st_size < id->size &&
 		   (uint64_t)st->st_size < u->extent) {
 		return changed(u, path, "size", was, is, err);
 	}
-	if (id->build_id.len || !(u->code || u->private) || same_time(id, st))
+	if (id->build_id.len || !must_be_same(u) || same_time(id, st))
 		return 0;
 	if (id->has_digest) {
 		if (same_content(id, fd))

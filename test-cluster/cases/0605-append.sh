@@ -37,6 +37,12 @@ must_fail cr_restart --append=fail img 2>err
 grep -q 'log has grown since the checkpoint (13 bytes now, 6 then).*--append=cut' err ||
 	fail "$(cat err)"
 [ "$(wc -l <log)" = 2 ]
+note "which --check tells, too"
+must_fail cr_restart --check --append=fail img 2>err
+grep -q 'log has grown since the checkpoint (13 bytes now, 6 then).*--append=cut' err ||
+	fail "$(cat err)"
+cr_restart --check img
+cr_restart --check --append=cut img
 
 note "moved aside"
 cr_restart --append=cut img 2>err

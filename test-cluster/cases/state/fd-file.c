@@ -107,6 +107,35 @@ STATE(file_deleted_mapped)
 	CHECK(pwrite(own, "x", 1, 0) == -1 && errno == EBADF);
 }
 
+/* Mapped shared and only read: as a library, it must be the same. */
+FAILS(file_shared_changed, "mapped file .*digest of the content was")
+{
+	int fd = new_file("table", O_RDWR), out;
+	char *p;
+
+	CHECK(write(fd, "content", 7) == 7 && !close(fd));
+	fd = open("table", O_RDONLY);
+	p = mmap(NULL, 7, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED && !close(fd));
+	checkpoint();
+	CHECK(!memcmp(p, "content", 7));
+	out = open("table", O_WRONLY);
+	CHECK(out >= 0 && write(out, "CONTENT", 7) == 7);
+}
+
+/* The program's own data, which it reads there and writes otherwise. */
+STATE(file_shared_written)
+{
+	int fd = new_file("table", O_RDWR);
+	char *p;
+
+	CHECK(write(fd, "content", 7) == 7);
+	p = mmap(NULL, 7, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	checkpoint();
+	CHECK(pwrite(fd, "C", 1, 0) == 1 && !memcmp(p, "Content", 7));
+}
+
 REFUSED(file_deleted_mapped_locked, "is mapped and locked")
 {
 	int fd = new_file("f", O_RDWR);
