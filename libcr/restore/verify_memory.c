@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "restore/build.h"
 
@@ -58,13 +60,31 @@ static bool reachable(uint64_t end)
 	return true;
 }
 
+static bool uses_keys(const struct cr_image *img, uint32_t mm)
+{
+	for (size_t i = 0; i < img->n_settings; i++)
+		if (img->settings[i].kind == CR_SETTING_PKEYS &&
+		    img->settings[i].owner == mm)
+			return true;
+	return false;
+}
+
+static bool has_keys(void)
+{
+	long key = syscall(SYS_pkey_alloc, 0, 0);
+
+	if (key >= 0)
+		syscall(SYS_pkey_free, key);
+	return key >= 0;
+}
+
 int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err)
 {
 	uint64_t most = most_areas();
 
 	for (uint32_t i = 0; i < ctx->img->n_mms; i++) {
 		const struct cr_mm *mm = &ctx->img->mms[i];
-		uint64_t end = end_of(mm);
+		uint64_t end;
 
 		if (mm->n_areas + OWN_AREAS > most)
 			return cr_error_set(
@@ -73,6 +93,7 @@ int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err)
 				"a process may have here (%" PRIu64 "); raise "
 				"vm.max_map_count (sysctl)",
 				user_of(ctx->img, i), mm->n_areas, most);
+		end = end_of(mm);
 		if (end > CR_END_4_LEVELS && !reachable(end))
 			return cr_error_set(
 				err, -ENOTSUP,
@@ -80,6 +101,12 @@ int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err)
 				", beyond the 47 bits of an address that this "
 				"node has (five-level page tables, la57)",
 				user_of(ctx->img, i), end - CR_PAGE_SIZE);
+		if (uses_keys(ctx->img, i) && !has_keys())
+			return cr_error_set(
+				err, -ENOTSUP,
+				"process %d uses memory protection keys, which "
+				"this node has not",
+				user_of(ctx->img, i));
 	}
 	return 0;
 }

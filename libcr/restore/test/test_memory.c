@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_memory.c - images whose memory there is no room for are refused */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "restore/build.h"
+
+static struct cr_area area = { .start = 0x10000, .end = 0x20000,
+			       .kind = CR_AREA_ANON };
+static struct cr_mm mm = { .areas = &area, .n_areas = 1 };
+static struct cr_process process = { .kind = CR_PROC_NORMAL, .pid = 17 };
+static struct cr_image image = { .mms = &mm,
+				 .n_mms = 1,
+				 .procs = &process,
+				 .n_procs = 1 };
+static struct cr_restore_context ctx = { .img = &image };
+static struct cr_error err;
+
+static void test_fits(void **state)
+{
+	cr_error_clear(&err);
+	assert_int_equal(cr_verify_memory(&ctx, &err), 0);
+}
+
+/* 57 bits, which few machines have; and then the kernel's half, which none. */
+static void test_beyond(void **state)
+{
+	struct cr_area low = area;
+	char *p;
+
+	area.start = 0x7fffffffe000;
+	area.end = 0x7ffffffff000;
+	assert_int_equal(cr_verify_memory(&ctx, &err), 0);
+	area.start = 1ULL << 52;
+	area.end = area.start + CR_PAGE_SIZE;
+	cr_error_clear(&err);
+	p = mmap((void *)(uintptr_t)area.start, CR_PAGE_SIZE, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if ((uintptr_t)p == area.start)
+		assert_int_equal(cr_verify_memory(&ctx, &err), 0);
+	munmap(p, CR_PAGE_SIZE);
+	area.end = 1ULL << 56;
+	assert_int_equal(cr_verify_memory(&ctx, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "process 17 has memory at "
+					 "0xfffffffffff000, beyond the 47 "
+					 "bits"));
+	area = low;
+}
+
+static void test_too_many(void **state)
+{
+	cr_error_clear(&err);
+	mm.n_areas = 1 << 30;
+	image.n_mms = 1;
+	assert_int_equal(cr_verify_memory(&ctx, &err), -ENOMEM);
+	assert_non_null(strstr(err.text, "process 17 has 1073741824 memory "
+					 "areas, more than a process may have "
+					 "here"));
+	mm.n_areas = 1;
+}
+
+static void test_keys(void **state)
+{
+	struct cr_setting key = { .kind = CR_SETTING_PKEYS, .value = 1 << 3 };
+	long own = syscall(SYS_pkey_alloc, 0, 0);
+
+	image.settings = &key;
+	image.n_settings = 1;
+	cr_error_clear(&err);
+	if (own >= 0) {
+		syscall(SYS_pkey_free, own);
+		assert_int_equal(cr_verify_memory(&ctx, &err), 0);
+	} else {
+		assert_int_equal(cr_verify_memory(&ctx, &err), -ENOTSUP);
+		assert_non_null(strstr(err.text,
+				       "process 17 uses memory protection "
+				       "keys, which this node has not"));
+	}
+	image.n_settings = 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_beyond),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_keys),
+	};
+
+	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
