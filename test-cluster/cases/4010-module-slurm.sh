@@ -5,13 +5,11 @@
 #
 # The guest has the box with two nodes.  Alice's job, who has no capability
 # and no user namespaces, comes back with the process ids that it had.  The
-# field is that of an undisturbed run outside of the guest.  That takes minutes
-# without KVM: only with CR_TEST_LONG=1.
+# field is that of an undisturbed run outside of the guest.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vm.sh"
 need_root
 need slurmctld slurmd munged
-[ -n "${CR_TEST_LONG:-}" ] || skip "takes long: CR_TEST_LONG=1 runs it"
 tmpdir
 [ -e "$CR_PREFIX/lib/libcr_mpi.so" ] || skip "built without MPI"
 [ -e "$CR_PREFIX/lib/stillpoint/spank_stillpoint.so" ] ||
