@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* test-broken.c - pages that cannot be read, and writes that do not go on, are
- * told and never left out
- */
+/* test-broken.c - what cannot be read or written is told and never left out */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -53,6 +51,7 @@ struct want {
 
 static void ask(void *arg)
 {
+	static char copy[PAGES * PAGE];
 	const struct want *w = arg;
 	struct cr_range range = { (uintptr_t)area, PAGES * PAGE }, run = { 0 };
 	struct cr_ioc_pages p = { .pid = target, .ranges = (uintptr_t)&range,
@@ -63,9 +62,15 @@ static void ask(void *arg)
 	expect(!ret, "attach: %d", ret);
 	p.fd = memfd_create("pages", 0);
 	ret = call(dev, CR_IOC_PAGES, &p);
-	expect(ret == w->ret && (run.len == w->len || w->len == ANY),
-	       "%s: %d, not %d, after %lu bytes", w->what, ret, w->ret,
-	       (unsigned long)run.len);
+	/* a kernel may have kept what it has swapped out in memory, too */
+	if (w->len == ANY && !ret && run.len == range.len &&
+	    pread(p.fd, copy, sizeof(copy), 0) == sizeof(copy) &&
+	    !memcmp(copy, area, sizeof(copy)))
+		printf("%s: it was not read: not tested\n", w->what);
+	else
+		expect(ret == w->ret && (run.len == w->len || w->len == ANY),
+		       "%s: %d, not %d, after %lu bytes", w->what, ret, w->ret,
+		       (unsigned long)run.len);
 	expect(!ret || p.next_addr == range.addr + run.len,
 	       "%s: next is +0x%lx", w->what,
 	       (unsigned long)(p.next_addr - range.addr));
@@ -73,12 +78,18 @@ static void ask(void *arg)
 	close(dev);
 }
 
-/* A fork has the broken page, too. */
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* A fork has the broken page, too.  Since 6.11 we are told by SIGBUS. */
 static void test_poison(void)
 {
 	struct want w = { -EHWPOISON, BAD * PAGE, "a broken page" };
 
 	new_area();
+	signal(SIGBUS, on_signal);
 	if (madvise(area + BAD * PAGE, PAGE, MADV_HWPOISON)) {
 		printf("pages cannot be broken here: not tested\n");
 		return;
@@ -158,11 +169,6 @@ static bool is_full(void *arg)
 	(void)arg;
 	ioctl(fds[0], FIONREAD, &n);
 	return (size_t)n == room;
-}
-
-static void on_signal(int sig)
-{
-	(void)sig;
 }
 
 /* Takes what is in the pipe, which must be what lies at p. */
