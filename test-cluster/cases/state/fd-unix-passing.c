@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fd-unix-passing.c - descriptors and credentials on their way */
+#include "unix.h"
+
+/* n descriptors along with text; and what comes of them. */
+static void pass(int s, const char *text, const int *fd, size_t n)
+{
+	char control[CMSG_SPACE(8 * sizeof(int))] = { 0 };
+	struct iovec vec = { (void *)(uintptr_t)text, strlen(text) };
+	struct msghdr m = { .msg_iov = &vec,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(c), fd, n * sizeof(int));
+	CHECK(sendmsg(s, &m, 0) == (ssize_t)strlen(text));
+}
+
+static void take(int s, const char *text, int *fd, size_t n)
+{
+	char control[CMSG_SPACE(8 * sizeof(int))], buf[64] = { 0 };
+	struct iovec vec = { buf, sizeof(buf) };
+	struct msghdr m = { .msg_iov = &vec,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+
+	CHECK(recvmsg(s, &m, MSG_DONTWAIT) == (ssize_t)strlen(text));
+	CHECK(!strcmp(buf, text));
+	c = CMSG_FIRSTHDR(&m);
+	CHECK(c && c->cmsg_type == SCM_RIGHTS);
+	CHECK(c->cmsg_len == CMSG_LEN(n * sizeof(int)));
+	memcpy(fd, CMSG_DATA(c), n * sizeof(int));
+}
+
+/* A descriptor on its way, of what is open as well. */
+STATE(unix_descriptor_queued)
+{
+	int s[2], fd = open("unix_descriptor_queued", O_RDWR | O_CREAT, 0600);
+	int got;
+
+	CHECK(write(fd, "content", 7) == 7 && lseek(fd, 3, SEEK_SET) == 3);
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	pass(s[0], "x", &fd, 1);
+	checkpoint();
+	take(s[1], "x", &got, 1);
+	CHECK(same_description(fd, got));
+	CHECK(empty(s[1]));
+}
+
+/* It is nowhere open any more; more comes before and after it. */
+static void descriptors(int type)
+{
+	int s[2], p[2], q[2], got[2], one;
+	char buf[8];
+
+	CHECK(!socketpair(AF_UNIX, type, 0, s));
+	CHECK(!pipe(p) && !socketpair(AF_UNIX, SOCK_STREAM, 0, q));
+	CHECK(write(p[1], "pipe", 4) == 4);
+	if (type != SOCK_STREAM)
+		put(s[0], "before");
+	pass(s[0], "two", (int[]){ p[0], q[1] }, 2);
+	pass(s[0], "one", &p[1], 1);
+	put(s[0], "after");
+	put(q[0], "queued");
+	close(p[0]);
+	close(p[1]);
+	close(q[1]);
+	checkpoint();
+	if (type != SOCK_STREAM)
+		get(s[1], "before");
+	take(s[1], "two", got, 2);
+	take(s[1], "one", &one, 1);
+	get(s[1], "after");
+	CHECK(empty(s[1]));
+	CHECK(read(got[0], buf, 4) == 4 && !memcmp(buf, "pipe", 4));
+	CHECK(write(one, "more", 4) == 4);
+	CHECK(read(got[0], buf, 4) == 4 && !memcmp(buf, "more", 4));
+	get(got[1], "queued");
+	put(got[1], "back");
+	get(q[0], "back");
+	close(one);
+	CHECK(read(got[0], buf, 1) == 0);
+}
+
+STATE(unix_descriptors_stream)
+{
+	descriptors(SOCK_STREAM);
+}
+
+/* Which bytes they belong to could not be told. */
+LATE(unix_descriptors_behind, "with descriptors behind other data")
+{
+	int s[2], fd = 0;
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	put(s[0], "before");
+	pass(s[0], "two", &fd, 1);
+	checkpoint();
+	get(s[1], "beforetwo");
+}
+
+STATE(unix_descriptors_datagram)
+{
+	descriptors(SOCK_DGRAM);
+}
+
+STATE(unix_descriptors_seqpacket)
+{
+	descriptors(SOCK_SEQPACKET);
+}
+
+/* Who sent it, as the receiver is told. */
+static void check_sender(int s, const char *text, pid_t pid)
+{
+	char control[CMSG_SPACE(sizeof(struct ucred))], buf[64] = { 0 };
+	struct iovec vec = { buf, sizeof(buf) };
+	struct msghdr m = { .msg_iov = &vec,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	struct ucred who;
+
+	CHECK(recvmsg(s, &m, MSG_DONTWAIT) == (ssize_t)strlen(text));
+	CHECK(!strcmp(buf, text));
+	c = CMSG_FIRSTHDR(&m);
+	CHECK(c && c->cmsg_type == SCM_CREDENTIALS);
+	memcpy(&who, CMSG_DATA(c), sizeof(who));
+	CHECK(who.pid == pid);
+	CHECK(!pid || (who.uid == getuid() && who.gid == getgid()));
+}
+
+static int cred_sock;
+
+static void cred_sender(void)
+{
+	put(cred_sock, "child");
+	await_checkpoint();
+}
+
+STATE(unix_credentials)
+{
+	int s[2], one = 1;
+	pid_t pid;
+
+	CHECK(!socketpair(AF_UNIX, SOCK_DGRAM, 0, s));
+	put(s[0], "nobody");
+	CHECK(!setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)));
+	put(s[0], "mine");
+	cred_sock = s[0];
+	pid = child(cred_sender);
+	usleep(1000);
+	checkpoint();
+	check_sender(s[1], "nobody", 0);
+	check_sender(s[1], "mine", getpid());
+	check_sender(s[1], "child", pid);
+	put(s[0], "new");
+	check_sender(s[1], "new", getpid());
+	join(pid);
+}
+
+LATE(unix_credentials_gone, "with credentials of a process that is not")
+{
+	int s[2], one = 1;
+	pid_t pid;
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	CHECK(!setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)));
+	pid = fork();
+	if (!pid) {
+		put(s[0], "gone");
+		_exit(0);
+	}
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	checkpoint();
+}
+
+/* Datagrams of one that has gone, with a file and without. */
+STATE(unix_datagram_sender_gone)
+{
+	int a = bound(SOCK_DGRAM, "a"), b = bound(SOCK_DGRAM, "b"), c;
+	struct sockaddr_un from, want;
+	socklen_t len = sizeof(from), n;
+	char buf[16];
+
+	c = bound(SOCK_DGRAM, "@c");
+	connect_fd(b, "a");
+	connect_fd(c, "a");
+	put(b, "from b");
+	put(c, "from c");
+	close(b);
+	close(c);
+	checkpoint();
+	CHECK(recvfrom(a, buf, sizeof(buf), MSG_DONTWAIT,
+		       (struct sockaddr *)&from, &len) == 6);
+	n = address(&want, "b");
+	CHECK(len == n && !memcmp(&from, &want, n));
+	len = sizeof(from);
+	CHECK(recvfrom(a, buf, sizeof(buf), MSG_DONTWAIT,
+		       (struct sockaddr *)&from, &len) == 6);
+	n = address(&want, "@c");
+	CHECK(len == n && !memcmp(&from, &want, n));
+	CHECK(!unlink("a"));
+	CHECK(sendto(a, "x", 1, 0, (struct sockaddr *)&want, n) == -1 &&
+	      errno == ECONNREFUSED);
+}
