@@ -13,12 +13,33 @@ static bool claims(const struct cr_object_source *src)
 	return S_ISDIR(src->st.st_mode) && src->link[0] == '/';
 }
 
+/* Nothing shows that, but that somebody is to get signals from it. */
+static bool is_watched(const struct cr_object_source *src)
+{
+	struct f_owner_ex owner = { 0 };
+	int fd;
+
+	if (cr_object_flags(src) & O_PATH)
+		return false;
+	fd = cr_object_dup(src, NULL);
+	if (fd < 0 || fcntl(fd, F_GETOWN_EX, &owner))
+		owner.pid = 0;
+	cr_object_undup(src, fd);
+	return owner.pid != 0;
+}
+
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
 	if (src->st.st_nlink == 0)
 		return cr_error_set(err, -ENOTSUP,
 				    "%s is a directory that was removed; "
 				    "close it before the checkpoint",
+				    cr_object_label(src));
+	if (is_watched(src))
+		return cr_error_set(err, -ENOTSUP,
+				    "%s is watched by signals (F_NOTIFY), "
+				    "which cannot be saved; close it before "
+				    "the checkpoint, or use inotify",
 				    cr_object_label(src));
 	return 0;
 }

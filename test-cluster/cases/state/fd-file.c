@@ -420,6 +420,16 @@ STATE(directory_kernel_position)
 	CHECK(total == 52);
 }
 
+REFUSED(directory_watched, "is watched by signals (F_NOTIFY)")
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+
+	signal(SIGIO, SIG_IGN);
+	CHECK(!fcntl(fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT));
+	checkpoint();
+	CHECK(!fcntl(fd, F_NOTIFY, 0));
+}
+
 /* O_PATH: a place and nothing more. */
 STATE(path_only)
 {
