@@ -71,6 +71,8 @@ int main(int argc, char **argv)
 		if (argv[1][1] == 'p') {
 			p = map(64 * g, flags);
 			huge = map(1024 * g, flags);
+			/* an area of its own: something lies between */
+			mprotect(map(1, MAP_PRIVATE), PAGE, PROT_NONE);
 			empty = map(1024 * g, flags);
 			p[0] = 1;
 			p[32 * g * PAGE + 5] = 2;
