@@ -19,6 +19,8 @@ static const struct {
 	{ "__vdso_getcpu", SYS_getcpu },
 	{ "__vdso_clock_getres", SYS_clock_getres },
 	{ "__vdso_getrandom", 318 },
+	/* no call, -ENOSYS: an enclave is memory of a device, never saved */
+	{ "__vdso_sgx_enter_enclave", -1 },
 };
 
 /* The dynamic symbols of a vdso, all inside its bytes. */
@@ -84,12 +86,14 @@ static const char *function_name(const struct symbols *s, size_t i, size_t len)
 	return s->str + sym->st_name;
 }
 
-static int plain_call(const char *name)
+static bool plain_call(const char *name, int *nr)
 {
 	for (size_t i = 0; i < sizeof(plain_calls) / sizeof(*plain_calls); i++)
-		if (!strcmp(plain_calls[i].name, name))
-			return plain_calls[i].nr;
-	return -1;
+		if (!strcmp(plain_calls[i].name, name)) {
+			*nr = plain_calls[i].nr;
+			return true;
+		}
+	return false;
 }
 
 /* Every name exists with and without its prefix; these come in pairs. */
@@ -131,6 +135,7 @@ int cr_redirect(void *old, size_t old_len, const void *fresh, size_t fresh_len,
 		uint64_t at, to = 0;
 		uint8_t code[16];
 		size_t n;
+		int nr;
 
 		if (!name || is_alias(name))
 			continue;
@@ -145,8 +150,8 @@ int cr_redirect(void *old, size_t old_len, const void *fresh, size_t fresh_len,
 		}
 		if (to)
 			n = make_jump(code, to);
-		else if (plain_call(name) >= 0)
-			n = make_call(code, plain_call(name));
+		else if (plain_call(name, &nr))
+			n = make_call(code, nr);
 		else
 			return cr_error_set(err, -ENOTSUP,
 					    "this kernel's vdso has no %s",
