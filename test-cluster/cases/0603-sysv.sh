@@ -104,7 +104,7 @@ tell r '2 7 2 2'
 
 note "what the killed program has left is taken over, as it was"
 kill -9 "$first"
-wait_for 'gone $first' 20
+wait_for '[ ! -e /proc/$first ]' 20 # a zombie has its id
 ipcs -m >there
 grep -qw "$shm" there
 cr_restart --restore-pid img &
@@ -117,7 +117,7 @@ note "and a second generation of it"
 cr_checkpoint -f img2 "$first"
 kill -9 $second
 wait $second || true
-wait_for 'gone $first' 20
+wait_for '[ ! -e /proc/$first ]' 20 # a zombie has its id
 cr_restart --restore-pid img2 &
 second=$!
 tell r '2 7 2 2'
