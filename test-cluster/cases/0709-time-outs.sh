@@ -187,6 +187,11 @@ now_ms() {
 # sleeps: it waits by now.
 sleeps() { [[ $(<"/proc/$PID/stat") == *") S "* ]]; }
 
+# released: it is there, and nobody's to trace
+released() {
+	grep -q '^TracerPid:[^0-9]*0$' "/proc/$PID/status" 2>/dev/null
+}
+
 # wait_begins CALL: it runs, and waits; BEGAN and ASLEEP say since when.
 wait_begins() {
 	rm -f out
@@ -206,11 +211,12 @@ left() {
 	LEFT=$((LEFT / 1000000))
 }
 
-# within LOW HIGH WHAT: LEFT is no shorter than right, nor longer than known.
+# within LOW HIGH WHAT: LEFT is no shorter than right, nor, or it returns 1,
+# longer than known.
 within() {
 	[ "$LEFT" -ge $(($1 - 11)) ] || fail "$call: $3: $LEFT, not $1 to $2"
 	echo "$call: $3: $LEFT of $1 to $2"
-	[ "$LEFT" -le $(($2 + 11)) ] || fail "$call: $3: $LEFT, not $1 to $2"
+	[ "$LEFT" -le $(($2 + 11)) ]
 }
 
 # checkpoint WHAT [OPTION]: and what is left, from where it began.
@@ -227,28 +233,38 @@ checkpoint() {
 }
 
 for call in $CALLS; do
-	wait_begins "$call"
-	checkpoint "first"
+	# it may have woken up for nothing, or the host have taken time: then
+	# more is left than need be, as far as the first checkpoint knows
+	for try in 1 2 3 4 5; do
+		wait_begins "$call"
+		! checkpoint "first" || break
+		kill -9 "$PID"
+		wait "$PID" 2>/dev/null || true
+		[ $try != 5 ] || fail "$call: $LEFT: again and again too long"
+	done
 	sleep 0.2
-	checkpoint "continued" --kill
+	checkpoint "continued" --kill || fail "$call: $LEFT: too long"
 	wait "$PID" 2>/dev/null || true
 	was=$LEFT
 	now_ms
 	begin=$NOW
 	cr_restart --restore-pid img 2>err &
 	restart=$!
-	wait_for '[ -n "$(running waits)" ] || gone $restart' 20
+	wait_for 'released || gone $restart' 20
+	! gone $restart || fail "$call: cr_restart: $(cat err)"
 	wait_for sleeps 20
 	sleep 0.1
 	cr_checkpoint -f img "$PID" || fail "$call: cr_checkpoint: $?"
 	now_ms
 	left img
-	within $((was - (NOW - begin))) "$was" "restarted"
+	within $((was - (NOW - begin))) "$was" "restarted" ||
+		fail "$call: $LEFT, not below $was"
 	sleep 0.2
 	cr_checkpoint --kill -f img "$PID" || fail "$call: cr_checkpoint: $?"
 	was=$LEFT
 	left img
-	within $((was - 60000)) $((was - 150)) "restarted and continued"
+	within $((was - 60000)) $((was - 150)) "restarted and continued" ||
+		fail "$call: $LEFT, not below $was"
 	wait $restart || true
 	wait_for '[ -z "$(running waits)" ]' 20
 done

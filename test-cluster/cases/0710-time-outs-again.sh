@@ -129,7 +129,7 @@ start ./waits
 waiter=$PID
 checkpoints=0 restarts=0
 until [ -e over ]; do
-	for i in 1 2; do
+	for _ in 1 2; do
 		cr_checkpoint -f img "$PID" || fail "$(cat out)"
 		checkpoints=$((checkpoints + 1))
 	done
