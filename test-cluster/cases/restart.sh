@@ -16,6 +16,8 @@ start() {
 save() {
 	cr_checkpoint --kill -f "$1" "$PID" || fail "cr_checkpoint: $?"
 	wait "$PID" 2>/dev/null || true
+	# a zombie still has its id; a restarted one is collected by cr_restart
+	wait_for '[ ! -e "/proc/$PID" ]' 20
 }
 
 # restart_is STATUS ARG...: cr_restart ARG... must end with STATUS.
