@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/procfs.h"
 #include "restore/build.h"
 
 #define CAP_SETGID_BIT 6
@@ -102,12 +103,26 @@ static void name_holder(pid_t id, char *to, size_t size)
 	snprintf(to, size, "%d (%s)", id, name[0] ? name : "unknown");
 }
 
+/* It was killed a moment ago, and who has to collect it is about to. */
+static void let_end(pid_t id)
+{
+	struct cr_procfs_stat st;
+
+	for (int i = 0; i < 100; i++) {
+		if (cr_procfs_stat(id, &st) || st.state != 'Z')
+			return;
+		usleep(10000);
+	}
+}
+
 static int check_free(pid_t id, const char *what, struct cr_error *err)
 {
 	char holder[128];
 
 	if (id <= 0)
 		return 0;
+	if (!kill(id, 0) || errno == EPERM)
+		let_end(id);
 	if (!kill(id, 0) || errno == EPERM) {
 		name_holder(id, holder, sizeof(holder));
 		return cr_error_set(err, -EEXIST,
