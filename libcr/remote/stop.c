@@ -14,13 +14,16 @@
 #include "common/procfs.h"
 #include "remote/internal.h"
 
-static pid_t task_tgid(pid_t tid)
+#define TRACER_LIMIT_MS 1000 /* for another tracer that is about to let go */
+
+/* A number of /proc/TID/status; 0: it is 0, or the task is gone. */
+static pid_t status_number(pid_t tid, const char *name)
 {
 	char *status = cr_procfs_read(tid, NULL, "status");
-	pid_t tgid = status ? cr_procfs_last(status, "Tgid", 0) : 0;
+	pid_t n = status ? cr_procfs_last(status, name, 0) : 0;
 
 	free(status);
-	return tgid;
+	return n;
 }
 
 /* A zombie cannot be traced either, but that is no lack of permission. */
@@ -36,24 +39,57 @@ long cr_remote_options(const struct cr_task *t)
 	return PTRACE_O_TRACESYSGOOD | (t->exitkill ? PTRACE_O_EXITKILL : 0);
 }
 
+/*
+ * A restart lets go of its threads one after the other, and the first of them
+ * may already have asked for a checkpoint: *tracer is who holds this one.
+ */
+static int seize(const struct cr_task *t, pid_t *tracer)
+{
+	const struct timespec nap = { 0, 1000000 };
+	int i, ret, untraced = 0;
+
+	for (i = 0; i < TRACER_LIMIT_MS; i++) {
+		*tracer = 0;
+		if (!ptrace(PTRACE_SEIZE, t->tid, 0, cr_remote_options(t)))
+			return 0;
+		ret = -errno;
+		if (ret != -EPERM)
+			return ret;
+		*tracer = status_number(t->tid, "TracerPid");
+		if (has_ended(t->tid))
+			return -ESRCH;
+		/* it may have been let go of since */
+		untraced = *tracer ? 0 : untraced + 1;
+		if (untraced > 1)
+			return ret;
+		nanosleep(&nap, NULL);
+	}
+	return -EPERM;
+}
+
 int cr_remote_seize(struct cr_task *t, pid_t tid, bool exitkill,
 		    struct cr_error *err)
 {
+	pid_t tracer;
 	int ret;
 
 	memset(t, 0, sizeof(*t));
 	t->tid = tid;
-	t->tgid = task_tgid(tid);
+	t->tgid = status_number(tid, "Tgid");
 	t->exitkill = exitkill;
 	if (!t->tgid)
 		return -ESRCH;
-	if (ptrace(PTRACE_SEIZE, tid, 0, cr_remote_options(t)) < 0) {
-		ret = -errno;
-		if (ret == -ESRCH || (ret == -EPERM && has_ended(tid)))
-			return -ESRCH;
+	ret = seize(t, &tracer);
+	if (ret == -ESRCH)
+		return ret;
+	if (ret && tracer)
+		return cr_error_set(err, ret,
+				    "thread %d: cannot be traced: process %d "
+				    "traces it already",
+				    tid, tracer);
+	if (ret)
 		return cr_error_set(err, ret, "thread %d: cannot be traced: %s",
 				    tid, strerror(-ret));
-	}
 	t->seized = true;
 	return 0;
 }

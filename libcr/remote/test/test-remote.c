@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -175,6 +176,55 @@ static void test_gone(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static pid_t traced;
+
+static void idle(void)
+{
+	sh->ready = 1;
+	for (;;)
+		pause();
+}
+
+/* Lets go when the one who asks (sh->value) sleeps; 0: never. */
+static void trace(void)
+{
+	struct cr_task t;
+
+	hold(&t, traced);
+	sh->ready = 1;
+	while (!sh->value)
+		usleep(1000);
+	if (sh->value < 0)
+		pause();
+	wait_asleep(sh->value);
+	release(&t);
+	pause();
+}
+
+/* Who is about to let go is waited for, who is not is named. */
+static void test_other_tracer(void **state)
+{
+	struct cr_error err = { 0 };
+	char text[64];
+	struct cr_task t;
+	pid_t tracer;
+
+	traced = spawn(idle);
+	tracer = spawn(trace);
+	sh->value = getpid();
+	hold(&t, traced);
+	release(&t);
+	kill_child(tracer);
+
+	tracer = spawn(trace);
+	sh->value = -1;
+	assert_int_equal(cr_remote_seize(&t, traced, false, &err), -EPERM);
+	snprintf(text, sizeof(text), "process %d traces it already", tracer);
+	assert_non_null(strstr(err.text, text));
+	kill_child(tracer);
+	kill_child(traced);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_batch),
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_other_tracer),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
