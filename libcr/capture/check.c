@@ -226,13 +226,8 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 			   "descriptors; use Linux 6.9 or newer, or have the "
 			   "main thread wait for the others",
 			   p->vpid);
-	if (!p->control)
-		p->control = malloc(sizeof(*p->control));
-	if (p->control) {
-		p->has_control = !cap_read_control(c, p, &why);
-		if (why.code)
-			cap_report(c, "process %d: %s", p->vpid, why.text);
-	}
+	if (cap_read_control(c, p, &why))
+		cap_report(c, "process %d: %s", p->vpid, why.text);
 	if (cap_wants_out(c, p)) {
 		p->omitted = true;
 		return;

@@ -30,7 +30,7 @@ struct work {
 
 static bool omitted(const struct cap_proc *p, int fd)
 {
-	return p->has_control && fd < CR_CONTROL_OMIT_FDS &&
+	return (p->has_control || p->borrows_control) && fd < CR_CONTROL_OMIT_FDS &&
 	       p->control->omit_fd[fd / 64] >> (fd % 64) & 1;
 }
 

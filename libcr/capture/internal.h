@@ -59,9 +59,11 @@ struct cap_proc {
 	size_t n_threads, n_timed;
 
 	bool has_control;
+	bool borrows_control; /* it was made just now, and has its parent's */
 	uint64_t control_addr;
 	struct cr_control *control; /* malloc'ed */
 	struct cr_rendezvous *rendezvous;
+	int tries; /* to ask it */
 
 	uint32_t index; /* in cr_image.procs */
 	struct cap_proc *mm_of, *fds_of, *fs_of, *sighand_of;
@@ -194,6 +196,11 @@ static inline struct cr_process *cap_model(struct cr_capture *c,
 
 /* threads.c */
 int32_t cap_thread_vtid(const struct cap_proc *p, pid_t tid);
+/*
+ * Is it not saved, or as it was earlier?  It is held, and p->control is what
+ * the process has there now.
+ */
+void cap_judge_thread(struct cap_proc *p, struct cap_thread *t);
 int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
 /* torn.c: signals on top of the call that t is rolled back out of */
@@ -298,6 +305,7 @@ int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err);
 /* permit.c: who may look into it, and how */
 bool cap_permitted(struct cr_capture *c, struct cap_proc *p);
+/* p->control as it is now, if it has one, which is no error if not. */
 int cap_read_control(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
 /* transfer.c: pages that the kernel module writes */

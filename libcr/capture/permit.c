@@ -46,14 +46,24 @@ static int read_by_module(void *arg, pid_t pid, uint64_t addr, void *buf,
 	return cr_engine_read(arg, pid, addr, buf, len);
 }
 
-/* Into p->control, which is there; as cr_control_read(). */
 int cap_read_control(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err)
 {
-	if (p->by_consent)
-		return cr_control_read_by(p->tid, &p->control_addr, p->control,
-					  read_by_module, &c->engine, err);
-	return cr_control_read(p->tid, &p->control_addr, p->control, err);
+	int ret;
+
+	if (!p->control)
+		p->control = malloc(sizeof(*p->control));
+	if (!p->control)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	if (p->by_consent && !p->n_threads)
+		ret = cr_control_read_by(p->tid, &p->control_addr, p->control,
+					 read_by_module, &c->engine, err);
+	else
+		ret = cr_control_read(p->tid, &p->control_addr, p->control,
+				      err);
+	p->has_control = !ret;
+	p->borrows_control = ret == -ECHILD;
+	return ret == -ENOENT || ret == -ECHILD ? 0 : ret;
 }
 
 /* Will it let us trace it when it is asked? */

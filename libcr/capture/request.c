@@ -11,6 +11,8 @@
 #define LEAST_WAIT 0.001 /* seconds; 0 would be no limit */
 #define CHECKS 4
 #define CHECK_PAUSE_US 50000
+#define TRIES 200 /* of those who end just now */
+#define TRY_PAUSE_US 1000
 
 static int begin(struct cr_capture *c, struct cap_proc *p, struct cr_error *err)
 {
@@ -39,7 +41,41 @@ static int begin(struct cr_capture *c, struct cap_proc *p, struct cr_error *err)
 	return 0;
 }
 
-/* Processes that were not asked yet; *n is their number. */
+/* Without it there is nothing to save. */
+static bool is_wanted(const struct cr_capture *c, const struct cap_proc *p)
+{
+	return p->pid == c->opt.target || p->pid == c->roots[p->root].target;
+}
+
+/*
+ * Of a tree some may end while they are asked, or execute another program: who
+ * is left is asked anew.  False: nobody of those.
+ */
+static bool forget_gone(struct cr_capture *c)
+{
+	struct cap_proc *p;
+	bool some = false;
+	size_t i, k;
+
+	for (i = 0; i < c->n_procs; i++) {
+		p = c->procs[i];
+		if (!p->rendezvous || is_wanted(c, p) ||
+		    cr_rendezvous_error(p->rendezvous, NULL) != -ESRCH)
+			continue;
+		for (k = 0; c->rendezvous[k] != p->rendezvous; k++)
+			;
+		c->rendezvous[k] = c->rendezvous[--c->n_rendezvous];
+		cr_rendezvous_destroy(p->rendezvous);
+		p->rendezvous = NULL;
+		some = true;
+	}
+	return some;
+}
+
+/*
+ * Processes that were not asked yet; *n is their number.  Those that are about
+ * to end are looked at again.
+ */
 static int begin_new(struct cr_capture *c, size_t *n, struct cr_error *err)
 {
 	struct cap_proc *p;
@@ -52,11 +88,7 @@ static int begin_new(struct cr_capture *c, size_t *n, struct cr_error *err)
 		p = c->procs[i];
 		if (!cap_live(p) || p->rendezvous)
 			continue;
-		if (!p->control)
-			p->control = malloc(sizeof(*p->control));
-		if (!p->control)
-			return cr_error_set(err, -ENOMEM, "out of memory");
-		p->has_control = !cap_read_control(c, p, NULL);
+		cap_read_control(c, p, NULL);
 		if (cap_wants_out(c, p)) {
 			p->omitted = true;
 			continue;
@@ -65,6 +97,11 @@ static int begin_new(struct cr_capture *c, size_t *n, struct cr_error *err)
 			continue;
 		ret = begin(c, p, err);
 		++*n;
+		if (ret == -ESRCH && !is_wanted(c, p) && ++p->tries < TRIES) {
+			cr_error_clear(err);
+			ret = 0;
+			usleep(TRY_PAUSE_US);
+		}
 	}
 	return ret;
 }
@@ -90,7 +127,10 @@ static void kill_all(struct cr_capture *c)
 			kill(c->procs[i]->pid, SIGKILL);
 }
 
-/* The time allowed began at t0.  1: callbacks have added processes. */
+/*
+ * The time allowed began at t0.  1: callbacks have added processes, or some
+ * have gone: once more.
+ */
 static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
 		    const struct timespec *t0, struct cr_error *err)
 {
@@ -104,6 +144,10 @@ static int wait_for(struct cr_capture *c, enum cr_rendezvous_state goal,
 
 	if (!ret)
 		note_omitted(c);
+	if (ret == -ESRCH && forget_gone(c)) {
+		cr_error_clear(err);
+		return 1;
+	}
 	/* a job runs on whatever one of its ranks says */
 	if (ret == -CR_EPERMFAIL && !c->opt.coordinated)
 		kill_all(c);
@@ -173,12 +217,16 @@ int cr_capture_quiesce(struct cr_capture *c, struct cr_error *err)
 	int ret = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &t0);
-	for (i = 0; i < c->n_rendezvous && !ret; i++)
+	for (i = 0; i < c->n_rendezvous; i++)
+		/* who is gone by now is seen by wait_for() */
 		if (cr_rendezvous_state(c->rendezvous[i]) ==
 		    CR_RENDEZVOUS_PREPARED)
-			ret = cr_rendezvous_quiesce(c->rendezvous[i], err);
-	if (!ret && c->n_rendezvous)
-		ret = wait_for(c, CR_RENDEZVOUS_READY, &t0, err);
+			cr_rendezvous_quiesce(c->rendezvous[i], NULL);
+	do {
+		if (c->n_rendezvous)
+			ret = wait_for(c, CR_RENDEZVOUS_READY, &t0, err);
+	} while (ret > 0 && c->n_rendezvous);
+	ret = ret > 0 ? 0 : ret;
 	c->quiesced = !ret;
 	c->stats.callbacks_s += cap_since(&t0);
 	return ret;

@@ -3,7 +3,36 @@
  * rests.c - transfers that the stop cut short go on, see remote/short.c, and
  * who waits for a limited time waits for what is left, see remote/timeout.c
  */
+#include <errno.h>
+
 #include "capture/internal.h"
+
+/*
+ * A thread that a restart leaves out, or puts where it was earlier, never
+ * leaves its piece of memory, which the program would have for ever: where
+ * the kernel does not go on with its time-out it begins anew.
+ */
+static int drop_unsaved(struct cr_capture *c, struct cap_proc *p,
+			struct cr_error *err)
+{
+	struct cap_thread *t;
+	size_t i;
+	int ret;
+
+	if (!p->has_control)
+		return 0;
+	p->tid = p->threads[0]->task.tid;
+	ret = cap_read_control(c, p, err);
+	for (i = 0; i < p->n_threads && !ret; i++) {
+		t = p->threads[i];
+		if (!t->timed)
+			continue;
+		cap_judge_thread(p, t);
+		t->timed = !t->omitted && !t->rollback;
+		p->n_timed -= !t->timed;
+	}
+	return ret;
+}
 
 /* Is there anything to do?  Before any thread makes a call for us. */
 static bool any(struct cap_proc *p)
@@ -51,6 +80,8 @@ static int make_rests(struct cr_capture *c, struct cap_proc *p,
 	ret = cr_remote_find_gadget(leader, err);
 	if (!ret)
 		ret = cap_guard(c, p->mm_of, err);
+	if (!ret)
+		ret = drop_unsaved(c, p, err);
 	for (i = 0; i < p->n_threads && !ret; i++) {
 		t = &p->threads[i]->task;
 		t->gadget = leader->gadget;

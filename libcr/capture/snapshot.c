@@ -163,22 +163,16 @@ static int settle(struct cap_proc *p, struct cr_error *err)
 		   : 0;
 }
 
-static int read_control(struct cap_proc *p, struct cr_error *err)
+static int read_control(struct cr_capture *c, struct cap_proc *p,
+			struct cr_error *err)
 {
-	int ret;
+	int ret = cap_read_control(c, p, err);
 
-	p->has_control = false;
-	if (!p->control)
-		p->control = malloc(sizeof(*p->control));
-	if (!p->control)
-		return cr_error_set(err, -ENOMEM, "out of memory");
-	ret = cr_control_read(p->tid, &p->control_addr, p->control, err);
-	p->has_control = ret == 0;
 	if (p->has_control && p->control->not_checkpointable)
 		return cr_error_set(err, -ENOTSUP, "process %d: %.*s", p->vpid,
 				    (int)sizeof(p->control->reason),
 				    p->control->reason);
-	return ret == -ENOENT ? 0 : ret;
+	return ret;
 }
 
 static int read_all(struct cr_capture *c, struct cr_error *err)
@@ -189,7 +183,7 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 
 	for (i = 0; i < c->n_procs && !ret; i++)
 		if (cap_live(c->procs[i]))
-			ret = read_control(c->procs[i], err);
+			ret = read_control(c, c->procs[i], err);
 	if (!ret)
 		ret = cap_share(c, err);
 	if (!ret)

@@ -211,14 +211,15 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	return ret;
 }
 
-/* Which threads are not saved, and which are saved as they were earlier. */
-static void judge(struct cap_proc *p, struct cap_thread *t)
+void cap_judge_thread(struct cap_proc *p, struct cap_thread *t)
 {
 	const struct cr_control *k = p->control;
 	uint64_t fs = t->task.regs.fs_base;
 	size_t i;
 
 	t->vtid = cap_thread_vtid(p, t->task.tid);
+	t->rollback = NULL;
+	t->omitted = false;
 	if (!p->has_control)
 		return;
 	for (i = 0; i < CR_CONTROL_ROLLBACKS; i++)
@@ -286,7 +287,7 @@ int cap_read_threads(struct cr_capture *c, struct cap_proc *p,
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	for (i = 0; i < p->n_threads; i++) {
 		t = p->threads[i];
-		judge(p, t);
+		cap_judge_thread(p, t);
 		if (t->omitted) {
 			if (t->task.tid == p->pid)
 				return cr_error_set(err, -EINVAL,

@@ -132,7 +132,7 @@ int cr_control_read_by(pid_t pid, uint64_t *where, struct cr_control *control,
 				    pid, control->version, CR_CONTROL_VERSION);
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	if (innermost_id(path, "NStgid:") != control->pid)
-		return -ENOENT; /* its parent's, copied by fork */
+		return -ECHILD;
 	if (where)
 		*where = addr;
 	return 0;

@@ -55,8 +55,9 @@ struct cr_rendezvous_request { /* what callbacks are told about it */
 
 /*
  * Finds the control block of a process and reads it, without stopping it.
- * 0, or -ENOENT if it has none or only its parent's (quietly: err untouched),
- * -EPROTO if it is of a version unknown here.  addr may be NULL.
+ * 0, or -EPROTO if it is of a version unknown here; quietly, err untouched,
+ * -ENOENT if it has none, and -ECHILD if that is still its parent's, copied by
+ * fork(2) or shared by vfork(2), which is read all the same.  addr may be NULL.
  */
 int cr_control_read(pid_t pid, uint64_t *addr, struct cr_control *control,
 		    struct cr_error *err);

@@ -281,7 +281,7 @@ static void forking_program(void)
 	pid = syscall(SYS_fork);
 	if (!pid) /* no handlers were run: what is there is the parent's */
 		_exit(cr_control_read(syscall(SYS_getpid), NULL, control,
-				      NULL) != -ENOENT);
+				      NULL) != -ECHILD);
 	CHECK(waitpid(pid, &status, 0) == pid && !status);
 	pid = fork();
 	if (!pid) {
