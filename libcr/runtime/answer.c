@@ -194,9 +194,11 @@ static int join(uint64_t token, struct ucred *peer)
 	return fd;
 }
 
+/* Under the lock: a child of another thread must not have the socket. */
 static void answer_busy(void)
 {
 	struct ucred peer;
+	sigset_t saved;
 	uint64_t token;
 	int fd;
 
@@ -205,11 +207,13 @@ static void answer_busy(void)
 			cr_helper_put_back(token);
 			return;
 		}
+		cr_registry_lock(&saved);
 		fd = join(token, &peer);
-		if (fd < 0)
-			continue;
-		transmit(fd, CR_MESSAGE_BUSY, EBUSY, 0, NULL);
-		close(fd);
+		if (fd >= 0) {
+			transmit(fd, CR_MESSAGE_BUSY, EBUSY, 0, NULL);
+			close(fd);
+		}
+		cr_registry_unlock(&saved);
 	}
 }
 
@@ -348,7 +352,7 @@ static bool admit(const struct ucred *peer)
 		transmit(an.fd, CR_MESSAGE_FAILURE, EPERM, 0, text);
 		return false;
 	}
-	if (cr_omit_fd(an.fd)) {
+	if (an.fd >= CR_CONTROL_OMIT_FDS) {
 		transmit(an.fd, CR_MESSAGE_FAILURE, EMFILE, 0,
 			 "libcr has no file descriptor below 8192");
 		return false;
@@ -380,17 +384,46 @@ static void name_tracer(pid_t pid)
 	close(fd);
 }
 
+/*
+ * The connection is made and ended under the lock: a child that another thread
+ * forks either does not have it or closes it (cr_answer_forked).
+ */
+static bool connect_to(uint64_t token, struct ucred *peer)
+{
+	sigset_t saved;
+
+	cr_registry_lock(&saved);
+	an.fd = join(token, peer);
+	if (an.fd >= 0)
+		cr_omit_fd(an.fd);
+	cr_registry_unlock(&saved);
+	return an.fd >= 0;
+}
+
+static void disconnect(void)
+{
+	sigset_t saved;
+	int fd;
+
+	cr_registry_lock(&saved);
+	fd = an.fd;
+	if (fd >= 0) {
+		an.fd = -1;
+		close(fd);
+		cr_keep_fd(fd);
+	}
+	cr_registry_unlock(&saved);
+}
+
 void cr_answer(uint64_t token)
 {
 	struct ucred peer;
 	pid_t pid = getpid();
-	int fd = join(token, &peer);
 
-	if (fd < 0)
+	if (!connect_to(token, &peer))
 		return;
 	an.requester = peer.pid;
 	an.restarts = cr_control->restarts;
-	an.fd = fd;
 	if (admit(&peer) && receive(&an.request) &&
 	    an.request.type == CR_MESSAGE_REQUEST &&
 	    cr_gate_close(wait_cancelled)) {
@@ -401,9 +434,5 @@ void cr_answer(uint64_t token)
 		name_tracer(0);
 		cr_gate_open();
 	}
-	if (an.fd >= 0) {
-		an.fd = -1;
-		close(fd);
-		cr_keep_fd(fd);
-	}
+	disconnect();
 }
