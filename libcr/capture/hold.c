@@ -9,6 +9,7 @@
 #include "capture/internal.h"
 
 #define STUCK_MS 50	  /* then the others run on for a while */
+#define RUNNING_MS 1000	  /* unless it has only to be given a processor */
 #define STUCK_LIMIT_S 5.0 /* then the request is refused */
 
 static struct cap_thread *find_thread(struct cap_proc *p, pid_t tid)
@@ -96,11 +97,26 @@ static int refuse_ending(const struct cap_proc *p, struct cr_error *err)
 			    p->vpid);
 }
 
-static bool has_ended(pid_t tid)
+static char state_of(const struct cap_proc *p, pid_t tid)
 {
 	struct cr_procfs_stat st;
 
-	return !cr_procfs_stat(tid, &st) && st.state == 'Z';
+	return cr_procfs_task_stat(p->pid, tid, &st) ? 0 : st.state;
+}
+
+/* One that could run stops when the processor is its own for a moment. */
+static int wait_one(struct cap_proc *p, struct cap_thread *t, unsigned int ms,
+		    struct cr_error *err)
+{
+	unsigned int waited = 0;
+	int ret;
+
+	do {
+		ret = cr_remote_wait_stop_ms(&t->task, ms, err);
+		waited += ms;
+	} while (ret == -ETIMEDOUT && ms && waited < RUNNING_MS &&
+		 state_of(p, t->task.tid) == 'R');
+	return ret;
 }
 
 /* Waits for all; *stuck is the first that does not stop. */
@@ -119,13 +135,10 @@ static int wait_all(struct cr_capture *c, struct cap_thread **stuck,
 			t = p->threads[k];
 			if (t->task.held)
 				continue;
-			ret = cr_remote_wait_stop_ms(
-				&t->task, *stuck ? 0 : STUCK_MS, err);
+			ret = wait_one(p, t, *stuck ? 0 : STUCK_MS, err);
 			if (ret == -ESRCH) {
 				t->gone = true;
 			} else if (ret == -ETIMEDOUT) {
-				if (t->task.tid == p->pid && has_ended(p->pid))
-					return refuse_ending(p, err);
 				if (!*stuck) {
 					*stuck = t;
 					*stuck_proc = p;
@@ -254,7 +267,7 @@ static int note_main_threads(struct cr_capture *c, struct cr_error *err)
 		if (!p->n_threads)
 			continue;
 		p->tid = p->threads[0]->task.tid;
-		if (cap_main_ended(p) && !has_ended(p->pid))
+		if (cap_main_ended(p) && state_of(p, p->pid) != 'Z')
 			return refuse_ending(p, err);
 	}
 	return 0;
@@ -314,7 +327,11 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		if (ret)
 			return ret;
 		if (cap_since(&begin) > STUCK_LIMIT_S)
-			return refuse_stuck(stuck_proc, stuck, err);
+			return stuck->task.tid == stuck_proc->pid &&
+					       state_of(stuck_proc,
+							stuck_proc->pid) == 'Z'
+				       ? refuse_ending(stuck_proc, err)
+				       : refuse_stuck(stuck_proc, stuck, err);
 		if (cap_cancelled(c, err))
 			return err ? err->code : -ECANCELED;
 		usleep(STUCK_MS * 1000);
