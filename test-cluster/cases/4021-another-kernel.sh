@@ -123,6 +123,7 @@ int main(void)
 }
 END
 
+vm_source src
 mkdir w
 cat >visit <<'END'
 #!/bin/bash
@@ -161,7 +162,7 @@ on() {
 	shift
 	cd w
 	vm run -k "$kver" -c 1 -t 200 -d "$T/w" -- env CR_PREFIX="$CR_PREFIX" \
-		CR_SRC="$CR_SRC" T="$T" bash "$T/visit" "$@" >../said 2>&1 || status=$?
+		CR_SRC="$T/src" T="$T" bash "$T/visit" "$@" >../said 2>&1 || status=$?
 	cd ..
 	cat said
 	return $status
