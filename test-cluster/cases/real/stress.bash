@@ -36,5 +36,9 @@ for ((i = 0; ; i++)); do
 done
 kill -INT $main
 wait $main
-echo "end: $?, $(grep -c -i fail log) failures"
+status=$?
+# Its end sends SIGALRM more than once, and with a slow reader the second ends
+# the last write of "pipe", which is complained of, with us or without.
+sed -i '/termination write failed, errno=4 /d' log
+echo "end: $status, $(grep -c -i fail log) failures"
 ! grep -i fail log
