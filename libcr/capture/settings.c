@@ -118,8 +118,7 @@ static uint64_t locks_future(const struct cap_proc *p)
 		if (p->scratch >= m->start && p->scratch < m->end &&
 		    m->vm_flags & CR_VM_LOCKED)
 			flags = MCL_FUTURE;
-	if (flags &&
-	    !is_present(p->tid, p->scratch + CAP_SCRATCH_SIZE - 4096))
+	if (flags && !is_present(p->tid, p->scratch + CAP_SCRATCH_SIZE - 4096))
 		flags |= MCL_ONFAULT;
 	free(m);
 	free(smaps);
@@ -182,13 +181,16 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 	free(text);
 	ret = read_membarrier(t, &barriers, err);
 	if (!ret && barriers)
-		ret = cap_add_setting(c, CR_SETTING_MEMBARRIER, mm, barriers, err);
+		ret = cap_add_setting(c, CR_SETTING_MEMBARRIER, mm, barriers,
+				      err);
 	if (!ret && filter != CORE_FILTER_DEFAULT)
-		ret = cap_add_setting(c, CR_SETTING_CORE_FILTER, mm, filter, err);
+		ret = cap_add_setting(c, CR_SETTING_CORE_FILTER, mm, filter,
+				      err);
 	if (!ret)
 		ret = cr_remote_batch(t, call, 2, err);
 	if (!ret && call[0].ret > 0)
-		ret = cap_add_setting(c, CR_SETTING_MDWE, mm, (uint64_t)call[0].ret, err);
+		ret = cap_add_setting(c, CR_SETTING_MDWE, mm,
+				      (uint64_t)call[0].ret, err);
 	if (!ret && call[1].ret > 0)
 		ret = cap_add_setting(c, CR_SETTING_MEMORY_MERGE, mm, 1, err);
 	if (!ret)
@@ -215,7 +217,8 @@ int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 		{ SYS_get_mempolicy,
 		  { at + offsetof(typeof(out), mode), at, POLICY_BITS + 1 },
 		  0 },
-		{ SYS_prctl, { PR_GET_TSC, at + offsetof(typeof(out), tsc) },
+		{ SYS_prctl,
+		  { PR_GET_TSC, at + offsetof(typeof(out), tsc) },
 		  0 },
 		{ SYS_prctl, { PR_MCE_KILL_GET }, 0 },
 	};
@@ -227,15 +230,16 @@ int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 		ret = cr_remote_read(k->tid, at, &out, sizeof(out), err);
 	if (!ret && !call[0].ret && out.mode)
 		ret = cap_add_setting(c, CR_SETTING_MEMORY_POLICY, tid,
-			  (uint32_t)out.mode, err);
+				      (uint32_t)out.mode, err);
 	if (!ret && !call[0].ret && out.mode &&
 	    cr_blob_set(&c->img->settings[c->img->n_settings - 1].data,
 			out.nodes, sizeof(out.nodes)))
 		ret = cr_error_set(err, -ENOMEM, "out of memory");
 	if (!ret && !call[1].ret && out.tsc != PR_TSC_ENABLE)
-		ret = cap_add_setting(c, CR_SETTING_TSC, tid, (uint32_t)out.tsc, err);
+		ret = cap_add_setting(c, CR_SETTING_TSC, tid, (uint32_t)out.tsc,
+				      err);
 	if (!ret && call[2].ret >= 0 && call[2].ret != PR_MCE_KILL_DEFAULT)
-		ret = cap_add_setting(c, CR_SETTING_MCE_KILL, tid, (uint64_t)call[2].ret,
-			  err);
+		ret = cap_add_setting(c, CR_SETTING_MCE_KILL, tid,
+				      (uint64_t)call[2].ret, err);
 	return ret;
 }

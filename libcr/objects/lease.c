@@ -98,11 +98,12 @@ int cr_lease_take(struct cr_restore_context *ctx, const struct cr_file *file,
 	int ret = number < 0 || number == fd ? ask(fd, l->exclusive)
 					     : ask_as(fd, number, l->exclusive);
 
-	return ret ? cr_error_set(err, ret,
-				  "%s: its %s lease cannot be taken again: %s%s",
-				  file->id.path, l->exclusive ? "write" : "read",
-				  strerror(-ret),
-				  ret == -EAGAIN ? " (somebody else has it open)"
-						 : "")
+	return ret ? cr_error_set(
+			     err, ret,
+			     "%s: its %s lease cannot be taken again: %s%s",
+			     file->id.path, l->exclusive ? "write" : "read",
+			     strerror(-ret),
+			     ret == -EAGAIN ? " (somebody else has it open)"
+					    : "")
 		   : 0;
 }

@@ -14,11 +14,8 @@
  * pending: with a handler pause(2) then returns EINTR after it; made again
  * by us, it would wait for another one.
  *
- * -ERESTART_RESTARTBLOCK becomes the same without the block: what the old
- * kernel knew of it (when its time-out ends) is not in the image.  A sleep
- * therefore starts with its full relative time again, except for nanosleep
- * and clock_nanosleep where the caller gave one buffer for request and
- * remainder, as sleep(3) does: the kernel has put the remainder there.
+ * -ERESTART_RESTARTBLOCK becomes the same without the block, which is not in
+ * the image; timeout.c has the call made with what is left of its time.
  */
 void cr_remote_regs_for_restart(struct user_regs_struct *regs)
 {

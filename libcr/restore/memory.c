@@ -98,13 +98,12 @@ static int map_shm(struct laying *l, const struct cr_area *a)
 
 	if (a->shm < l->ctx->img->n_shms && l->ctx->shm_fd[a->shm] >= 0)
 		return call(l, a, "mapping a memory file", SYS_mmap,
-			    (uint64_t[6]){ a->start, a->end - a->start,
-					   a->prot,
-					   (uint64_t)(MAP_SHARED | MAP_FIXED |
-						      (map_flags(a) &
-						       MAP_NORESERVE)),
-					   (uint64_t)l->ctx->shm_fd[a->shm],
-					   a->offset });
+			    (uint64_t[6]){
+				    a->start, a->end - a->start, a->prot,
+				    (uint64_t)(MAP_SHARED | MAP_FIXED |
+					       (map_flags(a) & MAP_NORESERVE)),
+				    (uint64_t)l->ctx->shm_fd[a->shm],
+				    a->offset });
 	if (a->shm >= l->ctx->img->n_shms || !l->ctx->bench.shm[a->shm])
 		return cr_error_set(l->err, -EINVAL,
 				    "process %d: memory %" PRIx64
@@ -249,8 +248,9 @@ static int finish_area(struct laying *l, const struct cr_area *a)
 			   SYS_pkey_mprotect,
 			   (uint64_t[6]){ a->start, a->end - a->start, a->prot,
 					  key });
-	else if (a->kind == CR_AREA_CONTROL ? a->prot != (PROT_READ | PROT_WRITE)
-				       : filling_prot(l, a) != a->prot)
+	else if (a->kind == CR_AREA_CONTROL
+			 ? a->prot != (PROT_READ | PROT_WRITE)
+			 : filling_prot(l, a) != a->prot)
 		ret = call(
 			l, a, "protecting it", SYS_mprotect,
 			(uint64_t[6]){ a->start, a->end - a->start, a->prot });
@@ -314,9 +314,10 @@ static int clear(struct laying *l)
 	ret = cr_stub_call(l->t, "unmapping the stub", SYS_munmap,
 			   (uint64_t[6]){ 0, b->start }, l->err);
 	if (ret >= 0)
-		ret = cr_stub_call(l->t, "unmapping the stub", SYS_munmap,
-				   (uint64_t[6]){ b->end, CR_END_4_LEVELS - b->end },
-				   l->err);
+		ret = cr_stub_call(
+			l->t, "unmapping the stub", SYS_munmap,
+			(uint64_t[6]){ b->end, CR_END_4_LEVELS - b->end },
+			l->err);
 	return ret < 0 ? (int)ret : 0;
 }
 

@@ -388,7 +388,8 @@ int cr_tree_end_mains(struct cr_restore_context *ctx, struct cr_error *err)
 		if (s->p->kind != CR_PROC_NORMAL)
 			continue;
 		status = cr_image_main_ended(ctx->img, s->p);
-		ret = status < 0 ? 0 : end_main(ctx, s, WEXITSTATUS(status), err);
+		ret = status < 0 ? 0
+				 : end_main(ctx, s, WEXITSTATUS(status), err);
 		if (ret < 0)
 			return ret;
 	}
