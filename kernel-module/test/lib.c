@@ -63,6 +63,12 @@ int dev_open(void)
 	return dev;
 }
 
+int dev_stop(int dev, pid_t pid, uint32_t ms, struct cr_ioc_stop *arg)
+{
+	*arg = (struct cr_ioc_stop){ .pid = pid, .timeout_ms = ms };
+	return call(dev, CR_IOC_STOP, arg);
+}
+
 void become(uid_t uid)
 {
 	if (uid && (setgroups(0, NULL) || setresgid(uid, uid, uid) ||
@@ -173,6 +179,35 @@ void wait_state(pid_t pid, const char *letters)
 
 	expect(wait_until(has_state, &w), "process %d has state %c, not %s",
 	       pid, state_of(pid), letters);
+}
+
+struct swapped {
+	pid_t pid;
+	size_t bytes;
+};
+
+static bool is_swapped(void *arg)
+{
+	const struct swapped *s = arg;
+	char path[64], line[256];
+	unsigned long kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmSwap: %lu", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb >= s->bytes / 1024;
+}
+
+void wait_swapped(pid_t pid, size_t bytes)
+{
+	struct swapped s = { pid, bytes };
+
+	expect(wait_until(is_swapped, &s), "nothing was swapped out");
 }
 
 bool write_text(const char *path, const char *text)

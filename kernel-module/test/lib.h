@@ -19,6 +19,7 @@
 
 #define USER 1000
 #define STRANGER 1001
+#define ENOUGH_MS 60000 /* for what ends by itself, however slow it is here */
 
 void expect_at(bool ok, const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -29,6 +30,7 @@ int test_end(void);
 int call(int dev, unsigned long cmd, void *arg);
 int attach(int dev, pid_t pid);
 int dev_open(void);
+int dev_stop(int dev, pid_t pid, uint32_t ms, struct cr_ioc_stop *arg);
 /* Becomes an ordinary user without any right. */
 void become(uid_t uid);
 /* A child that is uid by now and runs fn; it dies with us. */
@@ -41,6 +43,8 @@ bool wait_until(bool (*fn)(void *), void *arg);
 /* The state letter of /proc/PID/stat. */
 char state_of(pid_t pid);
 void wait_state(pid_t pid, const char *letters);
+/* Until so much of its memory is swapped out. */
+void wait_swapped(pid_t pid, size_t bytes);
 bool write_text(const char *path, const char *text);
 
 #endif

@@ -120,23 +120,6 @@ static void swapper(void *arg)
 	sleeper(arg);
 }
 
-static bool is_swapped(void *arg)
-{
-	char path[64], line[256];
-	unsigned long kb = 0;
-	FILE *f;
-
-	(void)arg;
-	snprintf(path, sizeof(path), "/proc/%d/status", target);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmSwap: %lu", &kb) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kb >= PAGES * PAGE / 1024;
-}
-
 static void test_swap(void)
 {
 	struct want w = { -ENODATA, ANY, "a page on a bad block" };
@@ -148,7 +131,7 @@ static void test_swap(void)
 	}
 	new_area();
 	target = start_as(USER, swapper, NULL);
-	expect(wait_until(is_swapped, NULL), "nothing was swapped out");
+	wait_swapped(target, PAGES * PAGE);
 	/* not in one go: kernels lose the order of long ranges */
 	for (int i = 0; i < 131072; i += 512) {
 		snprintf(text, sizeof(text), "+%d-%d", i, i + 511);

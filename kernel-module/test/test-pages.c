@@ -320,23 +320,6 @@ static void swapper(void *arg)
 		pause();
 }
 
-static bool is_swapped(void *arg)
-{
-	char path[64], line[256];
-	unsigned long kb = 0;
-	FILE *f;
-
-	(void)arg;
-	snprintf(path, sizeof(path), "/proc/%d/status", target);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmSwap: %lu", &kb) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kb > 1000;
-}
-
 static void test_swapped(void *arg)
 {
 	size_t touched = (AREA / PAGE + 1) / 3;
@@ -344,7 +327,7 @@ static void test_swapped(void *arg)
 
 	(void)arg;
 	expect(!ret, "attach: %d", ret);
-	expect(wait_until(is_swapped, NULL), "nothing was swapped out");
+	wait_swapped(target, 1000 * 1024);
 	expect(count_present(SPARSE) == touched, "swapped pages");
 	check_area(dev, SPARSE, touched, 0, 4096, "swapped pages");
 	expect(count_present(SPARSE) == touched, "pages were brought in");

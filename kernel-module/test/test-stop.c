@@ -11,13 +11,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +25,6 @@
 #define N_THREADS 64
 #define N_MANY 600 /* they are asked by and by */
 #define SLEEP_NS 3000000000ULL
-#define ENOUGH_MS 60000 /* for what ends by itself, however slow it is here */
 
 /* Shared with the target. */
 static struct shared {
@@ -162,12 +159,6 @@ static bool has_slept(void *arg)
 	return shared->slept_ns != 0;
 }
 
-static int stop(int dev, pid_t pid, uint32_t ms, struct cr_ioc_stop *arg)
-{
-	*arg = (struct cr_ioc_stop){ .pid = pid, .timeout_ms = ms };
-	return call(dev, CR_IOC_STOP, arg);
-}
-
 static int resume(int dev, pid_t pid)
 {
 	struct cr_ioc_target t = { .pid = pid };
@@ -227,7 +218,7 @@ static void test_crowd(void *arg)
 	expect(!ret, "attach: %d", ret);
 	t.tids = (uintptr_t)tids;
 	for (int round = 0; round < 20; round++) {
-		ret = stop(dev, pid, ENOUGH_MS, &s);
+		ret = dev_stop(dev, pid, ENOUGH_MS, &s);
 		expect(!ret && s.n_threads == N_THREADS,
 		       "stop: %d, %u threads, thread %d why %u", ret,
 		       s.n_threads, s.tid, s.why);
@@ -238,7 +229,7 @@ static void test_crowd(void *arg)
 		expect(!ret && t.n == N_THREADS, "threads: %d, %u", ret, t.n);
 		for (uint32_t i = 0; round < 2 && i < t.n; i++)
 			check_regs(dev, pid, tids[i]);
-		ret = stop(dev, pid, ENOUGH_MS, &s);
+		ret = dev_stop(dev, pid, ENOUGH_MS, &s);
 		expect(ret == -EALREADY, "stop twice: %d", ret);
 		usleep(5000);
 		expect(all_spins() == before, "it runs while it is stopped");
@@ -290,7 +281,7 @@ static void test_many(void *arg)
 	int dev = dev_open(), ret = attach(dev, pid);
 
 	expect(!ret, "attach: %d", ret);
-	ret = stop(dev, pid, ENOUGH_MS, &s);
+	ret = dev_stop(dev, pid, ENOUGH_MS, &s);
 	expect(!ret && s.n_threads == N_MANY, "stop: %d, %u threads", ret,
 	       s.n_threads);
 	t.tids = (uintptr_t)tids;
@@ -337,7 +328,7 @@ static void test_pending(void *arg)
 	own.si_code = SI_QUEUE;
 	own.si_value.sival_int = 77;
 	syscall(SYS_rt_tgsigqueueinfo, pid, pid, SIGUSR1, &own);
-	ret = stop(dev, pid, ENOUGH_MS, &s);
+	ret = dev_stop(dev, pid, ENOUGH_MS, &s);
 	expect(!ret, "stop: %d", ret);
 	ret = get(dev, pid, pid, CR_READ_SHARED, info, &size);
 	expect(!ret && size == 3 * sizeof(*info), "shared: %d, %u", ret, size);
@@ -360,129 +351,6 @@ static void test_pending(void *arg)
 	expect(ret == -ESRCH, "another's thread: %d", ret);
 	close(dev);
 	wait_state(pid, "S");
-}
-
-static void pausing(void *arg)
-{
-	(void)arg;
-	for (;;)
-		pause();
-}
-
-static void vforking(void *arg)
-{
-	(void)arg;
-	if (!vfork()) {
-		sleep(60);
-		_exit(0);
-	}
-	for (;;)
-		pause();
-}
-
-static void forking(void *arg)
-{
-	(void)arg;
-	for (;;) {
-		pid_t pid = fork();
-
-		if (!pid)
-			_exit(0);
-		waitpid(pid, NULL, 0);
-	}
-}
-
-struct one {
-	pid_t pid;
-	int want;
-	uint32_t why;
-};
-
-static void stop_one(void *arg)
-{
-	struct one *o = arg;
-	struct cr_ioc_stop s;
-	int dev = dev_open(), ret = attach(dev, o->pid);
-
-	expect(!ret, "attach: %d", ret);
-	/* only a parent in vfork() is waited for in vain */
-	ret = stop(dev, o->pid, o->why == CR_WHY_VFORK ? 200 : ENOUGH_MS, &s);
-	expect(ret == o->want && s.why == o->why, "stop: %d, not %d, why %u",
-	       ret, o->want, s.why);
-	expect(o->why == CR_WHY_NONE || s.tid == o->pid, "thread %d", s.tid);
-	close(dev);
-}
-
-static void try_stop(pid_t pid, int want, uint32_t why)
-{
-	struct one o = { pid, want, why };
-
-	run_as(USER, stop_one, &o);
-}
-
-static void stop_self(void *arg)
-{
-	struct cr_ioc_stop s;
-	int dev = dev_open(), ret;
-
-	(void)arg;
-	attach(dev, getpid());
-	ret = stop(dev, getpid(), 500, &s);
-	expect(ret == -EDEADLK, "itself: %d", ret);
-	ret = stop(dev, getppid(), 500, &s);
-	expect(ret == -ESRCH, "not attached: %d", ret);
-	ret = stop(dev, getpid(), ENOUGH_MS + 1, &s);
-	expect(ret == -EINVAL, "too long a time: %d", ret);
-	close(dev);
-}
-
-static void test_states(void)
-{
-	pid_t pid = start_as(USER, pausing, NULL);
-	int status;
-
-	wait_state(pid, "S");
-	try_stop(pid, 0, CR_WHY_NONE);
-	kill(pid, SIGSTOP);
-	wait_state(pid, "T");
-	try_stop(pid, -EBUSY, CR_WHY_STOPPED);
-	expect(state_of(pid) == 'T', "still stopped");
-	kill(pid, SIGCONT);
-	wait_state(pid, "S");
-	try_stop(pid, 0, CR_WHY_NONE);
-	expect(!ptrace(PTRACE_SEIZE, pid, 0, 0), "seize");
-	try_stop(pid, -EBUSY, CR_WHY_TRACED);
-	ptrace(PTRACE_INTERRUPT, pid, 0, 0);
-	waitpid(pid, &status, 0);
-	ptrace(PTRACE_DETACH, pid, 0, 0);
-	try_stop(pid, 0, CR_WHY_NONE);
-	wait_state(pid, "S");
-	finish(pid);
-	pid = start_as(USER, vforking, NULL);
-	wait_state(pid, "D");
-	try_stop(pid, -EBUSY, CR_WHY_VFORK);
-	finish(pid);
-	pid = start_as(USER, forking, NULL);
-	for (int i = 0; i < 20; i++)
-		try_stop(pid, 0, CR_WHY_NONE);
-	finish(pid);
-	run_as(USER, stop_self, NULL);
-}
-
-/* Killed while it is held: it must go at once. */
-static void test_killed(void)
-{
-	pid_t pid = start_as(USER, pausing, NULL);
-	int dev = dev_open(), ret = attach(dev, pid);
-	struct cr_ioc_stop s;
-
-	ret = stop(dev, pid, ENOUGH_MS, &s);
-	expect(!ret, "stop: %d", ret);
-	kill(pid, SIGKILL);
-	expect(waitpid(pid, NULL, 0) == pid, "it dies");
-	ret = stop(dev, pid, ENOUGH_MS, &s);
-	expect(ret == -EALREADY || ret == -ESRCH, "stop: %d", ret);
-	close(dev);
 }
 
 int main(void)
@@ -518,7 +386,5 @@ int main(void)
 	wait_state(pid, "S");
 	run_as(USER, test_pending, &pid);
 	finish(pid);
-	test_states();
-	test_killed();
 	return test_end();
 }
