@@ -270,7 +270,7 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 {
 	uint32_t space = cap_model(c, p)->mm;
 	struct cr_mm *mm = &c->img->mms[space];
-	struct target t = { .c = c, .pid = p->tid, .space = space };
+	struct target t = { .c = c, .space = space };
 	const struct cr_area *a;
 	int ret = 0;
 
@@ -282,7 +282,7 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 			continue;
 		t.keep_zeros = a->kind != CR_AREA_ANON;
 		t.may_fail = a->kind == CR_AREA_FILE_PRIVATE;
-		ret = cap_pages(p->tid, a->start, a->end,
+		ret = cap_pages(t.pid, a->start, a->end,
 				cap_which_pages(c->img, a), copy_run, &t, err);
 	}
 	free(t.buf);
@@ -290,3 +290,7 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 		cr_error_prefix(err, "process %d", p->vpid);
 	return ret;
 }
+		/* with threads out of the vdso */
+		t.pid = all && p->snap.alive && !cap_unforked(a)
+				? p->snap.task.tid
+				: p->tid;

@@ -153,3 +153,43 @@ void cap_drop_snapshot(struct cap_proc *p)
 		;
 	p->snap.alive = false;
 }
+/*
+ * A child of its own: whoever collects orphans would notice another one.
+ * Where there is no room for it those threads stay where they are.
+ */
+int cap_fork_beside(struct cr_capture *c, struct cap_proc *p,
+		    struct cr_error *err)
+{
+	struct clone_args fork = { .flags = CLONE_FILES | CLONE_FS };
+	struct cr_task *t = &p->threads[0]->task;
+	int ret;
+
+	if (!cap_any_in_vdso(c, p))
+		return 0;
+	t->child_exitkill = true;
+	cr_error_clear(err);
+	ret = cr_remote_clone3(t, &fork, &p->snap.task, err);
+	if (ret == -ENOMEM || ret == -EAGAIN || ret == -ENOSPC) {
+		cr_error_clear(err);
+		return cr_remote_unguard(t, err);
+	}
+	if (ret)
+		return ret;
+	p->snap.alive = true;
+	cr_remote_guard_inherit(&p->snap.task, &p->snap.guard, t->guard);
+	cap_leave_vdso(c, p);
+	return 0;
+}
+
+int cap_drop_beside(struct cap_proc *p, struct cr_error *err)
+{
+	struct cr_task *t = &p->threads[0]->task;
+	int ret;
+
+	cap_drop_snapshot(p);
+	ret = collect(t, p->snap.task.tid_in_parent, err);
+	if (!ret)
+		ret = cr_remote_settle(t);
+	return ret ? ret : cr_remote_unguard(t, err);
+}
+

@@ -129,6 +129,7 @@ struct cr_capture {
 	bool late_done;	  /* what the snapshot was asked for */
 	struct timespec stop_begin;
 
+	int64_t monotonic_ahead, boottime_ahead; /* of ours, in nanoseconds */
 	struct cap_piece *pieces; /* in the order they were copied */
 	size_t n_pieces;
 	struct cap_shm_id {
@@ -149,6 +150,8 @@ void cap_log_result(struct cr_capture *c, int result);
 int cap_guard(struct cr_capture *c, struct cap_proc *p, struct cr_error *err);
 /* What the snapshot is asked for when the program runs again. */
 int cap_late(struct cr_capture *c, struct cr_error *err);
+/* The clocks of the image are as of now. */
+void cap_note_clocks(struct cr_capture *c);
 /* rests.c: what the stop must not change */
 int cap_make_rests(struct cr_capture *c, struct cr_error *err);
 
@@ -280,6 +283,17 @@ int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
 void cap_drop_snapshot(struct cap_proc *p);
 /* copy.c: memory that must be copied under the stop */
 int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
+/*
+ * A copy that lives during the stop only, where one is needed: for threads
+ * inside the vdso, which it leads out.
+ */
+int cap_fork_beside(struct cr_capture *c, struct cap_proc *p,
+		    struct cr_error *err);
+int cap_drop_beside(struct cap_proc *p, struct cr_error *err);
+/* vdso.c: threads inside the vdso, with the memory of p; areas are known */
+bool cap_any_in_vdso(struct cr_capture *c, struct cap_proc *p);
+/* Leads them out in the snapshot of p. */
+void cap_leave_vdso(struct cr_capture *c, struct cap_proc *p);
 		    struct cr_error *err);
 /* All of an open file, as shared memory of the image. */
 struct stat;

@@ -19,12 +19,19 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* As the program sees it, which may be in another time namespace than we. */
-static uint64_t its_clock_ns(pid_t pid, clockid_t clock, const char *name)
+/* The program may be in another time namespace than we: how far it is ahead. */
+static int64_t ahead_ns(pid_t pid, const char *name)
 {
-	return clock_ns(clock) +
-	       (uint64_t)(cr_procfs_clock_offset(pid, name) -
-			  cr_procfs_clock_offset(getpid(), name));
+	return cr_procfs_clock_offset(pid, name) -
+	       cr_procfs_clock_offset(getpid(), name);
+}
+
+void cap_note_clocks(struct cr_capture *c)
+{
+	c->img->clock_monotonic_ns =
+		clock_ns(CLOCK_MONOTONIC) + (uint64_t)c->monotonic_ahead;
+	c->img->clock_boottime_ns =
+		clock_ns(CLOCK_BOOTTIME) + (uint64_t)c->boottime_ahead;
 }
 
 static int describe_host(struct cr_capture *c, struct cr_error *err)
@@ -35,10 +42,9 @@ static int describe_host(struct cr_capture *c, struct cr_error *err)
 
 	uname(&u);
 	img->created_ns = clock_ns(CLOCK_REALTIME);
-	img->clock_monotonic_ns =
-		its_clock_ns(root->tid, CLOCK_MONOTONIC, "monotonic");
-	img->clock_boottime_ns =
-		its_clock_ns(root->tid, CLOCK_BOOTTIME, "boottime");
+	c->monotonic_ahead = ahead_ns(root->tid, "monotonic");
+	c->boottime_ahead = ahead_ns(root->tid, "boottime");
+	cap_note_clocks(c);
 	img->hostname = strdup(u.nodename);
 	img->kernel = strdup(u.release);
 	img->creator = strdup(PACKAGE_NAME " " PACKAGE_VERSION);
@@ -247,6 +253,8 @@ static int read_late(struct cr_capture *c, struct cap_proc *p,
 		ret = cr_remote_unguard(from, err);
 	if (!ret && !p->smaps)
 		ret = cap_read_areas(c, p, from->tid, err);
+	if (!ret)
+		cap_leave_vdso(c, p);
 	return ret;
 }
 
@@ -254,7 +262,7 @@ static int copy_all(struct cr_capture *c, struct cr_error *err)
 {
 	struct cap_proc *p;
 	size_t i;
-	int ret = 0;
+	int end, ret = 0;
 
 	for (i = 0; i < c->n_procs && !ret; i++) {
 		p = c->procs[i];
@@ -273,7 +281,13 @@ static int copy_all(struct cr_capture *c, struct cr_error *err)
 		if (!ret)
 			ret = cap_read_areas(c, p, p->tid, err);
 		if (!ret)
+			ret = cap_fork_beside(c, p, err);
+		if (!ret)
 			ret = cap_copy_private(c, p, true, err);
+		if (p->snap.alive) {
+			end = cap_drop_beside(p, ret ? NULL : err);
+			ret = ret ? ret : end;
+		}
 	}
 	c->copied = true;
 	c->late_done = true;

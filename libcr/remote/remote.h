@@ -153,6 +153,15 @@ int cr_remote_leave(struct cr_task *t, int status, uint64_t mask,
 int cr_remote_map_scratch(struct cr_task *t, size_t size, struct cr_error *err);
 int cr_remote_unmap_scratch(struct cr_task *t, struct cr_error *err);
 
+/*
+ * Has a held task that dies with its tracer run on with these registers, one
+ * instruction at a time, until it is outside of [start, end): the registers
+ * that it has there.  false: that cannot be done (a fault, say), and they are
+ * as they were.
+ */
+bool cr_remote_step_out(struct cr_task *t, struct user_regs_struct *regs,
+			uint64_t start, uint64_t end);
+
 /* Memory of the task's process, readable or not as far as the kernel lets. */
 int cr_remote_read(pid_t pid, uint64_t addr, void *buf, size_t len,
 		   struct cr_error *err);
