@@ -2,12 +2,19 @@
 # soak.sh - one tree through many checkpoints and restarts; after lib.sh
 # shellcheck shell=bash
 #
-# The tree is soak.c's: 50 processes, 500 threads, random load, assertions of
-# its own.  A cycle: checkpoint, the tree goes on (or is killed by the
+# The tree is that of soak/: 50 processes, 500 threads, random load, assertions
+# of its own.  A cycle: checkpoint, the tree goes on (or is killed by the
 # checkpoint, every other time), kill, restart, everybody does something
 # again.  What must stay the same is counted after each restart.
 
 soak_processes=50 soak_threads=500 # and what the load makes for a moment
+
+# soak_build OUT
+soak_build() {
+	local dir=$CR_SRC/test-cluster/cases/soak
+	program "$1" "$(cat "$dir"/*.[hc])" "${CC:-gcc}" -std=gnu11 \
+		-D_GNU_SOURCE= -O1 -g -Wall -pthread "$dir"/*.c
+}
 
 # soak_rounds N: wait until the tree has printed N rounds more.
 soak_rounds() {
