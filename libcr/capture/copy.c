@@ -280,6 +280,10 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 	for (a = mm->areas; a < mm->areas + mm->n_areas && !ret; a++) {
 		if (!all && !cap_unforked(a))
 			continue;
+		/* with threads out of the vdso */
+		t.pid = all && p->snap.alive && !cap_unforked(a)
+				? p->snap.task.tid
+				: p->tid;
 		t.keep_zeros = a->kind != CR_AREA_ANON;
 		t.may_fail = a->kind == CR_AREA_FILE_PRIVATE;
 		ret = cap_pages(t.pid, a->start, a->end,
@@ -290,7 +294,3 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 		cr_error_prefix(err, "process %d", p->vpid);
 	return ret;
 }
-		/* with threads out of the vdso */
-		t.pid = all && p->snap.alive && !cap_unforked(a)
-				? p->snap.task.tid
-				: p->tid;

@@ -144,15 +144,6 @@ int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
 	return ret ? ret : cap_copy_private(c, p, false, err);
 }
 
-void cap_drop_snapshot(struct cap_proc *p)
-{
-	if (!p->snap.alive)
-		return;
-	kill(p->snap.task.tid, SIGKILL);
-	while (waitpid(p->snap.task.tid, NULL, __WALL) < 0 && errno == EINTR)
-		;
-	p->snap.alive = false;
-}
 /*
  * A child of its own: whoever collects orphans would notice another one.
  * Where there is no room for it those threads stay where they are.
@@ -193,3 +184,12 @@ int cap_drop_beside(struct cap_proc *p, struct cr_error *err)
 	return ret ? ret : cr_remote_unguard(t, err);
 }
 
+void cap_drop_snapshot(struct cap_proc *p)
+{
+	if (!p->snap.alive)
+		return;
+	kill(p->snap.task.tid, SIGKILL);
+	while (waitpid(p->snap.task.tid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	p->snap.alive = false;
+}

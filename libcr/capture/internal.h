@@ -128,8 +128,8 @@ struct cr_capture {
 	bool copied;	  /* memory was copied, there are no snap tasks */
 	bool late_done;	  /* what the snapshot was asked for */
 	struct timespec stop_begin;
-
 	int64_t monotonic_ahead, boottime_ahead; /* of ours, in nanoseconds */
+
 	struct cap_piece *pieces; /* in the order they were copied */
 	size_t n_pieces;
 	struct cap_shm_id {
@@ -148,10 +148,10 @@ void cap_log_result(struct cr_capture *c, int result);
 /* snapshot.c */
 /* For all threads that have the memory of p, which is p->mm_of. */
 int cap_guard(struct cr_capture *c, struct cap_proc *p, struct cr_error *err);
-/* What the snapshot is asked for when the program runs again. */
-int cap_late(struct cr_capture *c, struct cr_error *err);
 /* The clocks of the image are as of now. */
 void cap_note_clocks(struct cr_capture *c);
+/* What the snapshot is asked for when the program runs again. */
+int cap_late(struct cr_capture *c, struct cr_error *err);
 /* rests.c: what the stop must not change */
 int cap_make_rests(struct cr_capture *c, struct cr_error *err);
 
@@ -281,8 +281,6 @@ int cap_fork_snapshot(struct cr_capture *c, struct cap_proc *p,
 int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
 		  struct cr_error *err);
 void cap_drop_snapshot(struct cap_proc *p);
-/* copy.c: memory that must be copied under the stop */
-int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 /*
  * A copy that lives during the stop only, where one is needed: for threads
  * inside the vdso, which it leads out.
@@ -294,6 +292,8 @@ int cap_drop_beside(struct cap_proc *p, struct cr_error *err);
 bool cap_any_in_vdso(struct cr_capture *c, struct cap_proc *p);
 /* Leads them out in the snapshot of p. */
 void cap_leave_vdso(struct cr_capture *c, struct cap_proc *p);
+/* copy.c: memory that must be copied under the stop */
+int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 		    struct cr_error *err);
 /* All of an open file, as shared memory of the image. */
 struct stat;
