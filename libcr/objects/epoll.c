@@ -103,11 +103,26 @@ static int refuse(const struct cr_object_source *src, int number,
  * The kernel adds a signalfd for the signals of whoever calls: it must be
  * clear which process that was.
  */
+static int refuse_adders(const struct cr_object_source *src, int number,
+			 size_t adders, struct cr_error *err)
+{
+	if (adders)
+		return refuse(src, number,
+			      "a signalfd that several processes share, which "
+			      "cannot be saved; close it in all but one",
+			      err);
+	return refuse(src, number,
+		      "a signalfd that its process has closed, which cannot "
+		      "be saved; keep it open",
+		      err);
+}
+
 static int find_adder(const struct cr_object_source *src,
 		      const struct cr_image *img, const struct cr_file *self,
 		      struct item *it, struct cr_error *err)
 {
 	uint32_t me = (uint32_t)(self - img->files);
+	size_t n = 0;
 
 	it->adder = 0;
 	if (img->files[it->file].kind != CR_OBJ_SIGNALFD)
@@ -121,33 +136,18 @@ static int find_adder(const struct cr_object_source *src,
 				  p->fds[k].file == it->file;
 			epoll |= p->fds[k].file == me;
 		}
-		if (!target || !epoll)
-			continue;
-		if (it->adder)
-			return refuse(src, it->number,
-				      "a signalfd that several processes "
-				      "share, which cannot be saved; close it "
-				      "in all but one",
-				      err);
-		it->adder = p->pid;
+		if (target && epoll) {
+			it->adder = p->pid;
+			n++;
+		}
 	}
-	if (it->adder)
-		return 0;
-	return refuse(src, it->number,
-		      "a signalfd that its process has closed, which cannot "
-		      "be saved; keep it open",
-		      err);
+	return n == 1 ? 0 : refuse_adders(src, it->number, n, err);
 }
 
-static int check_disarmed(const struct cr_object_source *src,
-			  const struct cr_object_links *links,
+static int check_disarmed(const struct cr_object_source *src, pid_t pid, int fd,
 			  const struct item *it, struct cr_error *err)
 {
-	struct cr_object_source target = {
-		.pid = links->place[it->file].pid,
-		.fd = links->place[it->file].fd,
-		.local = -1,
-	};
+	struct cr_object_source target = { .pid = pid, .fd = fd, .local = -1 };
 	struct pollfd p = { .events = POLLIN | POLLOUT };
 
 	if (!disarmed(it->events))
@@ -165,32 +165,60 @@ static int check_disarmed(const struct cr_object_source *src,
 		      err);
 }
 
-/* Which open file an entry is about; skip: entries before it alike. */
+/* Is this what an entry is about?  skip: entries before it alike. */
+static long is_target(const struct cr_object_source *src, const struct item *it,
+		      uint32_t skip, pid_t pid, int fd)
+{
+	struct kcmp_epoll_slot slot = { (uint32_t)src->fd, (uint32_t)it->number,
+					skip };
+	long r = syscall(SYS_kcmp, pid, src->pid, KCMP_EPOLL_TFD, fd, &slot);
+
+	return r < 0 ? -errno : !r;
+}
+
+static int refuse_target(const struct cr_object_source *src, int number,
+			 struct cr_error *err)
+{
+	return refuse(src, number,
+		      "which is open only outside of the processes to be "
+		      "saved; remove it before the checkpoint",
+		      err);
+}
+
+/* What its process has as this number now, which is what it is as a rule. */
+static uint32_t guess(const struct cr_object_source *src,
+		      const struct cr_image *img, int number)
+{
+	for (size_t i = 0; i < img->n_procs; i++)
+		for (size_t k = 0;
+		     img->procs[i].pid == src->vpid && k < img->procs[i].n_fds;
+		     k++)
+			if (img->procs[i].fds[k].fd == number)
+				return img->procs[i].fds[k].file;
+	return CR_NONE;
+}
+
+/* Which open file an entry is about. */
 static int find_target(const struct cr_object_source *src,
 		       const struct cr_object_links *links, struct item *it,
 		       uint32_t skip, struct cr_error *err)
 {
-	struct kcmp_epoll_slot slot = { (uint32_t)src->fd, (uint32_t)it->number,
-					skip };
+	uint32_t first = guess(src, links->img, it->number);
 	size_t i;
 	long r;
 
-	for (i = 0; i < links->img->n_files; i++) {
-		r = syscall(SYS_kcmp, links->place[i].pid, src->pid,
-			    KCMP_EPOLL_TFD, links->place[i].fd, &slot);
-		if (r < 0)
-			return cr_error_set(err, -errno, "%s: kcmp: %s",
-					    cr_object_label(src),
-					    strerror(errno));
-		if (!r) {
-			it->file = (uint32_t)i;
+	for (i = first == CR_NONE; i <= links->img->n_files; i++) {
+		it->file = i ? (uint32_t)(i - 1) : first;
+		r = is_target(src, it, skip, links->place[it->file].pid,
+			      links->place[it->file].fd);
+		if (r > 0)
 			return 0;
-		}
+		if (r < 0)
+			return cr_error_set(err, (int)r, "%s: kcmp: %s",
+					    cr_object_label(src),
+					    strerror((int)-r));
 	}
-	return refuse(src, it->number,
-		      "which is open only outside of the processes to be "
-		      "saved; remove it before the checkpoint",
-		      err);
+	return refuse_target(src, it->number, err);
 }
 
 static int parse(const char *text, struct items *s, struct cr_error *err)
@@ -218,6 +246,102 @@ static int parse(const char *text, struct items *s, struct cr_error *err)
 	return 0;
 }
 
+/* Entries before the i-th with the same number. */
+static uint32_t alike(const struct items *s, size_t i)
+{
+	uint32_t n = 0;
+
+	for (size_t k = 0; k < i; k++)
+		n += s->item[k].number == s->item[i].number;
+	return n;
+}
+
+static bool is_signalfd(pid_t pid, int fd)
+{
+	char path[64], link[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+	return readlink(path, link, sizeof(link) - 1) > 0 &&
+	       !strcmp(link, "anon_inode:[signalfd]");
+}
+
+/* Does a process have the epoll instance, by any number? */
+static bool has_self(const struct cr_object_source *src, pid_t pid)
+{
+	pid_t other;
+	int fd;
+
+	for (size_t i = 0; cr_object_tree_any(src->tree, i, &other, &fd); i++)
+		if (other == pid &&
+		    !syscall(SYS_kcmp, src->pid, pid, KCMP_FILE, src->fd, fd))
+			return true;
+	return false;
+}
+
+/* See find_adder(). */
+static int check_adders(const struct cr_object_source *src,
+			const struct item *it, uint32_t skip,
+			struct cr_error *err)
+{
+	pid_t pid, first = 0;
+	size_t n = 0;
+	int fd;
+
+	for (size_t i = 0; cr_object_tree_any(src->tree, i, &pid, &fd); i++) {
+		if (fd != it->number ||
+		    is_target(src, it, skip, pid, fd) <= 0 ||
+		    !has_self(src, pid))
+			continue;
+		/* one table of descriptors of several processes is one */
+		if (first && !syscall(SYS_kcmp, first, pid, KCMP_FILES, 0, 0))
+			continue;
+		first = pid;
+		n++;
+	}
+	return n == 1 ? 0 : refuse_adders(src, it->number, n, err);
+}
+
+/*
+ * While the program runs: all that is open is asked for, and what comes and
+ * goes meanwhile is no obstacle.
+ */
+static int check_target(const struct cr_object_source *src,
+			const struct item *it, uint32_t skip,
+			struct cr_error *err)
+{
+	pid_t pid = src->pid;
+	int fd = it->number;
+	bool gone = false;
+	long r = is_target(src, it, skip, pid, fd);
+	int ret;
+
+	for (size_t i = 0;
+	     r <= 0 && cr_object_tree_any(src->tree, i, &pid, &fd); i++) {
+		r = is_target(src, it, skip, pid, fd);
+		gone |= r == -ENOENT || r == -ESRCH;
+	}
+	if (r <= 0)
+		return gone ? 0 : refuse_target(src, it->number, err);
+	ret = is_signalfd(pid, fd) ? check_adders(src, it, skip, err) : 0;
+	return ret ? ret : check_disarmed(src, pid, fd, it, err);
+}
+
+static int check(const struct cr_object_source *src, struct cr_error *err)
+{
+	struct items s = { 0 };
+	char *text = read_info(src);
+	int ret = 0;
+
+	if (!text)
+		return 0; /* it has gone */
+	ret = parse(text, &s, err);
+	free(text);
+	for (size_t i = 0; i < s.n && !ret; i++)
+		ret = check_target(src, &s.item[i], alike(&s, i), err);
+	free(s.item);
+	return ret;
+}
+
 static int capture(const struct cr_object_source *src, struct cr_file *file,
 		   struct cr_error *err)
 {
@@ -230,8 +354,7 @@ static int capture_links(const struct cr_object_source *src,
 {
 	struct items s = { 0 };
 	char *text = read_info(src);
-	uint32_t skip;
-	size_t i, k;
+	size_t i;
 	int ret;
 
 	if (!text)
@@ -240,14 +363,15 @@ static int capture_links(const struct cr_object_source *src,
 	ret = parse(text, &s, err);
 	free(text);
 	for (i = 0; i < s.n && !ret; i++) {
-		for (skip = 0, k = 0; k < i; k++)
-			skip += s.item[k].number == s.item[i].number;
-		ret = find_target(src, links, &s.item[i], skip, err);
+		ret = find_target(src, links, &s.item[i], alike(&s, i), err);
 		if (!ret)
 			ret = find_adder(src, links->img, file, &s.item[i],
 					 err);
 		if (!ret)
-			ret = check_disarmed(src, links, &s.item[i], err);
+			ret = check_disarmed(src,
+					     links->place[s.item[i].file].pid,
+					     links->place[s.item[i].file].fd,
+					     &s.item[i], err);
 	}
 	if (!ret)
 		ret = cr_object_record(file, record, &s, err);
@@ -340,6 +464,7 @@ const struct cr_object_ops cr_object_epoll = {
 	.kind = CR_OBJ_EPOLL,
 	.name = "epoll instance",
 	.claims = claims,
+	.check = check,
 	.capture = capture,
 	.link = capture_links,
 	.restore = restore,

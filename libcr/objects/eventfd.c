@@ -30,14 +30,21 @@ static bool claims(const struct cr_object_source *src)
 
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
-	if (cr_object_field(src, "eventfd-count:") &&
-	    cr_object_field(src, "eventfd-semaphore:"))
-		return 0;
-	return cr_error_set(err, -ENOTSUP,
-			    "%s is an eventfd, and this kernel does not tell "
-			    "whether it is a semaphore (Linux 6.5 does); close "
-			    "it before the checkpoint",
-			    cr_object_label(src));
+	const char *count = cr_object_field(src, "eventfd-count:");
+
+	if (!count || !cr_object_field(src, "eventfd-semaphore:"))
+		return cr_error_set(err, -ENOTSUP,
+				    "%s is an eventfd, and this kernel does "
+				    "not tell whether it is a semaphore (Linux "
+				    "6.5 does); close it before the checkpoint",
+				    cr_object_label(src));
+	if (strtoull(count, NULL, 16) == UINT64_MAX)
+		return cr_error_set(err, -ENOTSUP,
+				    "%s is an eventfd that has overflown, "
+				    "which cannot be saved; read it before "
+				    "the checkpoint",
+				    cr_object_label(src));
+	return 0;
 }
 
 static int capture(const struct cr_object_source *src, struct cr_file *file,
@@ -51,12 +58,6 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 	s.count = strtoull(cr_object_field(src, "eventfd-count:"), NULL, 16);
 	s.semaphore = strtoul(cr_object_field(src, "eventfd-semaphore:"), NULL,
 			      10) != 0;
-	if (s.count == UINT64_MAX)
-		return cr_error_set(err, -ENOTSUP,
-				    "%s is an eventfd that has overflown, "
-				    "which cannot be saved; read it before "
-				    "the checkpoint",
-				    cr_object_label(src));
 	return cr_object_record(file, record, &s, err);
 }
 

@@ -21,9 +21,6 @@
 #include "objects/kinds.h"
 #include "objects/record.h"
 
-#define ARRIVE_MS 500 /* the kernel waits 40 ms to confirm what came */
-#define DATAGRAM_MAX 65536
-
 void cr_inet_record(struct cr_pack *p, void *state)
 {
 	struct cr_inet_state *s = state;
@@ -72,9 +69,9 @@ static bool claims(const struct cr_object_source *src)
 	       (type == SOCK_DGRAM && proto == IPPROTO_UDP);
 }
 
-static int refuse(const struct cr_object_source *src,
-		  const struct cr_inet_state *s, const char *what,
-		  const char *todo, struct cr_error *err)
+int cr_inet_refuse(const struct cr_object_source *src,
+		   const struct cr_inet_state *s, const char *what,
+		   const char *todo, struct cr_error *err)
 {
 	return cr_error_set(
 		err, -ENOTSUP,
@@ -100,9 +97,8 @@ static int read_names(int fd, struct cr_inet_state *s)
 	return 0;
 }
 
-/* A duplicate of the socket of the tree at the other end, or -ENOENT. */
-static int find_peer(const struct cr_object_source *src,
-		     const struct cr_inet_state *s)
+int cr_inet_peer(const struct cr_object_source *src,
+		 const struct cr_inet_state *s)
 {
 	struct cr_object_source other = { .local = -1 };
 	struct cr_inet_state o;
@@ -140,8 +136,8 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 				    cr_object_label(src), strerror(errno));
 	len = sizeof(ulp);
 	if (!getsockopt(fd, IPPROTO_TCP, TCP_ULP, ulp, &len) && ulp[0])
-		return refuse(src, s, "that the kernel encrypts",
-			      "close it before the checkpoint", err);
+		return cr_inet_refuse(src, s, "that the kernel encrypts",
+				      "close it before the checkpoint", err);
 	switch (info.tcpi_state) {
 	case TCP_CLOSE:
 		s->role = CR_INET_PLAIN;
@@ -150,10 +146,10 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 		s->role = CR_INET_LISTENING;
 		s->backlog = info.tcpi_sacked;
 		if (info.tcpi_unacked && !src->drop)
-			return refuse(src, s,
-				      "with a connection that waits "
-				      "to be accepted",
-				      "try again later", err);
+			return cr_inet_refuse(src, s,
+					      "with a connection that waits "
+					      "to be accepted",
+					      "try again later", err);
 		return 0;
 	case TCP_FIN_WAIT1:
 	case TCP_FIN_WAIT2:
@@ -168,11 +164,11 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 		s->role = CR_INET_RESET;
 		if (src->drop)
 			return 0;
-		return refuse(src, s, "that is being connected",
-			      "try again later", err);
+		return cr_inet_refuse(src, s, "that is being connected",
+				      "try again later", err);
 	}
 	s->role = CR_INET_CONNECTED;
-	peer = find_peer(src, s);
+	peer = cr_inet_peer(src, s);
 	if (peer >= 0) {
 		close(peer);
 		return 0;
@@ -180,11 +176,11 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 	s->role = CR_INET_RESET;
 	if (src->drop)
 		return 0;
-	return refuse(src, s,
-		      "connected to a process outside of those to be saved",
-		      "checkpoint both together, close it before the "
-		      "checkpoint, or have it reset (--drop-connections)",
-		      err);
+	return cr_inet_refuse(
+		src, s, "connected to a process outside of those to be saved",
+		"checkpoint both together, close it before the "
+		"checkpoint, or have it reset (--drop-connections)",
+		err);
 }
 
 static int find_role(const struct cr_object_source *src, int fd,
@@ -203,6 +199,18 @@ static int find_role(const struct cr_object_source *src, int fd,
 	return 0;
 }
 
+static int check_error(const struct cr_object_source *src, int fd,
+		       const struct cr_inet_state *s, struct cr_error *err)
+{
+	struct pollfd p = { .fd = fd };
+
+	if (s->role == CR_INET_LISTENING || s->role == CR_INET_RESET ||
+	    poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
+		return 0;
+	return cr_inet_refuse(src, s, "with an error to be reported",
+			      "try again later", err);
+}
+
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
 	struct cr_inet_state s = { 0 };
@@ -211,177 +219,16 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 	if (fd < 0)
 		return fd;
 	ret = find_role(src, fd, &s, err);
+	if (!ret)
+		ret = check_error(src, fd, &s, err);
+	if (!ret && s.type != SOCK_STREAM)
+		ret = cr_inet_check_datagrams(src, fd, &s, err);
+	else if (!ret &&
+		 (s.role == CR_INET_CONNECTED || s.role == CR_INET_RESET))
+		ret = cr_inet_check_stream(src, fd, &s, err);
 	cr_object_undup(src, fd);
 	cr_inet_free(&s);
 	return ret;
-}
-
-static struct cr_inet_message *add(struct cr_inet_state *s)
-{
-	struct cr_inet_message *m;
-
-	m = realloc(s->message, (s->n_messages + 1) * sizeof(*m));
-	if (!m)
-		return NULL;
-	s->message = m;
-	m += s->n_messages++;
-	memset(m, 0, sizeof(*m));
-	return m;
-}
-
-/* Everything that the other end has sent is here once it is confirmed. */
-static int wait_arrived(const struct cr_object_source *src,
-			const struct cr_inet_state *s, struct cr_error *err)
-{
-	int peer = find_peer(src, s), left = 0, i;
-
-	if (peer < 0)
-		return refuse(src, s, "whose other end has gone",
-			      "try again later", err);
-	for (i = 0; i < ARRIVE_MS; i++) {
-		if (ioctl(peer, SIOCOUTQ, &left) || !left)
-			break;
-		usleep(1000);
-	}
-	close(peer);
-	if (!left)
-		return 0;
-	return refuse(src, s,
-		      "that has not enough room for what is being sent "
-		      "to it",
-		      "try again later, when it was read", err);
-}
-
-/* Has the other end sent all that it ever will? */
-static bool has_end(int fd)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-	return info.tcpi_state == TCP_CLOSE_WAIT ||
-	       info.tcpi_state == TCP_CLOSING ||
-	       info.tcpi_state == TCP_LAST_ACK;
-}
-
-/* Bytes in its queue; SIOCINQ counts no further than to urgent data. */
-static int queued(int fd)
-{
-	int before = cr_socket_int(fd, IPPROTO_TCP, TCP_INQ), on = 1, n = 0;
-	char c, control[CMSG_SPACE(sizeof(int))];
-	struct iovec vec = { &c, 1 };
-	struct msghdr m = { .msg_iov = &vec,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-
-	setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on));
-	if (recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
-	    m.msg_controllen && CMSG_FIRSTHDR(&m)->cmsg_type == TCP_CM_INQ)
-		memcpy(&n, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(n));
-	setsockopt(fd, IPPROTO_TCP, TCP_INQ, &before, sizeof(before));
-	return n > 0 ? n - has_end(fd) : 0; /* a FIN counts as a byte */
-}
-
-/* Urgent data to be received, or the place in the stream where it was. */
-static bool has_urgent(int fd, int avail)
-{
-	int mark = 0;
-	char c;
-
-	return !ioctl(fd, SIOCATMARK, &mark) &&
-	       (mark || recv(fd, &c, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT) >= 0
-		|| errno == EAGAIN || queued(fd) != avail);
-}
-
-static int refuse_urgent(const struct cr_object_source *src,
-			 const struct cr_inet_state *s, struct cr_error *err)
-{
-	return refuse(src, s, "with urgent data",
-		      "receive it before the checkpoint", err);
-}
-
-/* A FIN counts as a byte of SIOCOUTQ; so do not ask who has sent one. */
-static int read_stream(const struct cr_object_source *src, int fd,
-		       struct cr_inet_state *s, struct cr_error *err)
-{
-	struct cr_inet_message *m;
-	int avail = 0, ret = 0;
-	ssize_t n;
-	char *buf;
-
-	if (s->role == CR_INET_CONNECTED)
-		ret = wait_arrived(src, s, err);
-	if (ret)
-		return ret;
-	if (ioctl(fd, SIOCINQ, &avail))
-		return cr_error_set(err, -errno, "%s: SIOCINQ: %s",
-				    cr_object_label(src), strerror(errno));
-	if (has_urgent(fd, avail))
-		return refuse_urgent(src, s, err);
-	if (!avail)
-		return 0;
-	m = add(s);
-	buf = malloc((size_t)avail);
-	if (!m || !buf) {
-		free(buf);
-		return cr_error_set(err, -ENOMEM, "out of memory");
-	}
-	m->data.data = buf;
-	n = recv(fd, buf, (size_t)avail, MSG_PEEK | MSG_DONTWAIT);
-	if (n != avail) /* inline: a look ends where it is */
-		return refuse_urgent(src, s, err);
-	m->data.len = (size_t)n;
-	return 0;
-}
-
-static int look(const struct cr_object_source *src, int fd, char *buf,
-		struct cr_inet_state *s, struct cr_error *err)
-{
-	struct sockaddr_storage from;
-	socklen_t len = sizeof(from);
-	struct cr_inet_message *m;
-	ssize_t n;
-
-	n = recvfrom(fd, buf, DATAGRAM_MAX, MSG_PEEK | MSG_DONTWAIT,
-		     (struct sockaddr *)&from, &len);
-	if (n < 0)
-		return errno == EAGAIN ? -EAGAIN
-				       : cr_error_set(err, -errno,
-						      "%s: looking into it: %s",
-						      cr_object_label(src),
-						      strerror(errno));
-	if (!n)
-		return refuse(src, s, "with an empty datagram to be received",
-			      "try again later", err);
-	m = add(s);
-	if (!m || cr_blob_set(&m->from, &from, len) ||
-	    cr_blob_set(&m->data, buf, (size_t)n))
-		return cr_error_set(err, -ENOMEM, "out of memory");
-	return 0;
-}
-
-static int read_datagrams(const struct cr_object_source *src, int fd,
-			  struct cr_inet_state *s, struct cr_error *err)
-{
-	int before = cr_socket_int(fd, SOL_SOCKET, SO_PEEK_OFF), zero = 0;
-	struct pollfd p = { fd, POLLIN, 0 };
-	char *buf = malloc(DATAGRAM_MAX);
-	int ret = 0;
-
-	if (!buf ||
-	    setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero)))
-		ret = cr_error_set(err, -errno, "%s: SO_PEEK_OFF: %s",
-				   cr_object_label(src), strerror(errno));
-	while (!ret)
-		ret = look(src, fd, buf, s, err);
-	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &before, sizeof(before));
-	free(buf);
-	poll(&p, 1, 0);
-	if (ret == -EAGAIN && p.revents & POLLIN && !s->n_messages)
-		return refuse(src, s, "with an empty datagram to be received",
-			      "try again later", err);
-	return ret == -EAGAIN ? 0 : ret;
 }
 
 static int read_rest(const struct cr_object_source *src, int fd,
@@ -396,13 +243,10 @@ static int read_rest(const struct cr_object_source *src, int fd,
 	if (ret || s->role == CR_INET_LISTENING)
 		return ret;
 	poll(&p, 1, 0);
-	if (p.revents & POLLERR && s->role != CR_INET_RESET)
-		return refuse(src, s, "with an error to be reported",
-			      "try again later", err);
 	if (s->type != SOCK_STREAM)
-		return read_datagrams(src, fd, s, err);
+		return cr_inet_read_datagrams(src, fd, s, err);
 	if (s->role == CR_INET_RESET)
-		return read_stream(src, fd, s, err);
+		return cr_inet_read_stream(src, fd, s, err);
 	if (s->role != CR_INET_CONNECTED)
 		return 0;
 	/* shut down by itself, not by a FIN that came */
@@ -411,7 +255,7 @@ static int read_rest(const struct cr_object_source *src, int fd,
 	    (info.tcpi_state == TCP_ESTABLISHED ||
 	     info.tcpi_state == TCP_FIN_WAIT2))
 		s->shutdown |= 1;
-	return read_stream(src, fd, s, err);
+	return cr_inet_read_stream(src, fd, s, err);
 }
 
 static int capture(const struct cr_object_source *src, struct cr_file *file,
@@ -423,6 +267,8 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 	if (fd < 0)
 		return fd;
 	ret = find_role(src, fd, &s, err);
+	if (!ret)
+		ret = check_error(src, fd, &s, err);
 	if (!ret)
 		ret = read_rest(src, fd, &s, err);
 	cr_object_undup(src, fd);

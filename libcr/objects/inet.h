@@ -38,6 +38,29 @@ bool cr_inet_same(const struct cr_blob *a, const struct cr_blob *b);
 bool cr_inet_covers(const struct cr_blob *a, const struct cr_blob *b);
 /* "127.0.0.1:80" */
 const char *cr_inet_text(const struct cr_blob *a);
+/* inet.c */
+int cr_inet_refuse(const struct cr_object_source *src,
+		   const struct cr_inet_state *s, const char *what,
+		   const char *todo, struct cr_error *err);
+/* A duplicate of the socket of the tree at the other end, or -ENOENT. */
+int cr_inet_peer(const struct cr_object_source *src,
+		 const struct cr_inet_state *s);
+
+/* inet_queue.c */
+int cr_inet_read_stream(const struct cr_object_source *src, int fd,
+			struct cr_inet_state *s, struct cr_error *err);
+int cr_inet_read_datagrams(const struct cr_object_source *src, int fd,
+			   struct cr_inet_state *s, struct cr_error *err);
+/*
+ * Before anything is stopped: is there something that cannot be saved, as far
+ * as can be seen without a trace?
+ */
+int cr_inet_check_stream(const struct cr_object_source *src, int fd,
+			 const struct cr_inet_state *s, struct cr_error *err);
+int cr_inet_check_datagrams(const struct cr_object_source *src, int fd,
+			    const struct cr_inet_state *s,
+			    struct cr_error *err);
+
 /* inet_restore.c */
 int cr_inet_restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		    struct cr_error *err);

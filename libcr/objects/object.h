@@ -29,6 +29,8 @@ struct cr_object_source {
 	int local;	    /* a duplicate in the caller (pidfd_getfd), or -1
 			       before anything is stopped */
 	bool held;	    /* the process stands still */
+	bool queued; /* we have it, and it is on its way to descriptor "to" */
+	int to;
 	bool drop; /* a connection that leads out comes back as reset */
 	/*
 	 * Keeps all of a file as shared memory of the image, and says which.
@@ -129,7 +131,10 @@ struct cr_restore_context; /* restore.h */
 /* All open files of the image, and a descriptor that stands for each. */
 struct cr_object_place {
 	pid_t pid;
+	int32_t vpid;
 	int fd;
+	bool queued; /* as of a source */
+	int to;
 	dev_t dev;
 	ino_t ino;
 };

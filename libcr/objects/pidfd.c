@@ -48,9 +48,6 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 {
 	int32_t pid;
 
-	/* threads are known only when they stand still */
-	if (!src->held && cr_object_flags(src) & THREAD)
-		return 0;
 	return find(src, &pid, err);
 }
 

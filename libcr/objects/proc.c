@@ -45,8 +45,6 @@ static int find(const struct cr_object_source *src, struct state *s,
 	if (s->pid && !strncmp(rest, task, n) && isdigit(rest[n])) {
 		id = strtol(rest + n, &rest, 10);
 		s->tid = src->number(src, (pid_t)id, true);
-		if (!s->tid && !src->held)
-			s->tid = 1; /* threads are known later */
 		if (!s->tid)
 			s->pid = 0;
 	}

@@ -138,10 +138,30 @@ static int read_session(const struct cr_object_source *src, int master,
 	return 0;
 }
 
+static int check_master(const struct cr_object_source *src, int master,
+			struct cr_pty_state *s, struct cr_error *err)
+{
+	struct pollfd p = { master, POLLIN | POLLPRI, 0 };
+	int ret;
+
+	s->role = CR_PTY_MASTER;
+	if (ioctl(master, TIOCGPTN, &s->index))
+		return cr_error_set(err, -errno, "%s: its number: %s",
+				    cr_object_label(src), strerror(errno));
+	ret = read_session(src, master, s, err);
+	if (ret)
+		return ret;
+	poll(&p, 1, 0);
+	if (p.revents & POLLPRI)
+		return refuse(src, "with a change to be told in packet mode",
+			      "try again later", err);
+	s->hung = p.revents & POLLHUP;
+	return 0;
+}
+
 static int read_settings(const struct cr_object_source *src, int master,
 			 struct cr_pty_state *s, struct cr_error *err)
 {
-	struct pollfd p = { master, POLLIN | POLLPRI, 0 };
 	struct termios2 t;
 	struct winsize size;
 	int locked = 0, packet = 0;
@@ -151,11 +171,6 @@ static int read_settings(const struct cr_object_source *src, int master,
 	    ioctl(master, TIOCGPKT, &packet))
 		return cr_error_set(err, -errno, "%s: settings: %s",
 				    cr_object_label(src), strerror(errno));
-	poll(&p, 1, 0);
-	if (p.revents & POLLPRI)
-		return refuse(src, "with a change to be told in packet mode",
-			      "try again later", err);
-	s->hung = p.revents & POLLHUP;
 	s->locked = locked;
 	s->packet = packet;
 	s->row = size.ws_row;
@@ -184,20 +199,36 @@ static void read_node(const struct cr_object_source *src, int slave,
 	s->mode = st.st_mode & 07777;
 }
 
-static int check_master(const struct cr_object_source *src, int master,
-			struct cr_pty_state *s, struct cr_error *err)
+/* The other end, as a process of the tree has it open; -1. */
+static int slave_in_tree(const struct cr_object_source *src,
+			 const struct cr_pty_state *s)
 {
-	s->role = CR_PTY_MASTER;
-	if (ioctl(master, TIOCGPTN, &s->index))
-		return cr_error_set(err, -errno, "%s: its number: %s",
-				    cr_object_label(src), strerror(errno));
-	return read_session(src, master, s, err);
+	struct cr_object_source other = { .local = -1 };
+	int fd = -1;
+
+	for (size_t i = 0;
+	     fd < 0 && cr_object_tree_slave(src->tree, s->index, i, &other.pid,
+					    &other.fd);
+	     i++)
+		fd = cr_object_dup(&other, NULL);
+	return fd;
+}
+
+static int check_discipline(const struct cr_object_source *src, int slave,
+			    struct cr_error *err)
+{
+	int disc = 0;
+
+	if (ioctl(slave, TIOCGETD, &disc) || !disc)
+		return 0;
+	return refuse(src, "with a line discipline of its own",
+		      "take it back before the checkpoint", err);
 }
 
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
 	struct cr_pty_state s = { 0 };
-	int fd, ret;
+	int fd, slave = -1, ret;
 
 	if (!is_master(src))
 		return 0;
@@ -205,6 +236,12 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 	if (fd < 0)
 		return fd;
 	ret = check_master(src, fd, &s, err);
+	if (!ret)
+		slave = slave_in_tree(src, &s);
+	if (slave >= 0) {
+		ret = check_discipline(src, slave, err);
+		close(slave);
+	}
 	cr_object_undup(src, fd);
 	return ret;
 }
@@ -216,8 +253,7 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 static int open_slave(const struct cr_object_source *src, int master,
 		      const struct cr_pty_state *s)
 {
-	struct cr_object_source other = { .local = -1 };
-	int waiting = 0, fd = -1;
+	int waiting = 0, fd;
 
 	if (!s->slave) {
 		ioctl(master, FIONREAD, &waiting);
@@ -226,18 +262,15 @@ static int open_slave(const struct cr_object_source *src, int master,
 	}
 	fd = cr_pty_peer(master, O_RDWR | O_NONBLOCK);
 	/* an exclusive one is not opened again for everybody */
-	for (size_t i = 0;
-	     fd < 0 && cr_object_tree_slave(src->tree, s->index, i, &other.pid,
-					    &other.fd);
-	     i++)
-		fd = cr_object_dup(&other, NULL);
+	if (fd < 0)
+		fd = slave_in_tree(src, s);
 	return fd < 0 ? -EBUSY : fd;
 }
 
 static int read_master(const struct cr_object_source *src, int master,
 		       struct cr_pty_state *s, struct cr_error *err)
 {
-	int slave, disc = 0, exclusive = 0, ret;
+	int slave, exclusive = 0, ret;
 
 	ret = check_master(src, master, s, err);
 	if (!ret)
@@ -251,14 +284,13 @@ static int read_master(const struct cr_object_source *src, int master,
 	read_node(src, slave, s);
 	if (slave < 0)
 		return 0;
-	if (!ioctl(slave, TIOCGETD, &disc) && disc)
-		ret = refuse(src, "with a line discipline of its own",
-			     "take it back before the checkpoint", err);
+	ret = check_discipline(src, slave, err);
 	s->exclusive = !ioctl(slave, TIOCGEXCL, &exclusive) && exclusive;
-	if (!ret)
+	if (!ret) {
 		ret = cr_pty_read_queues(master, slave, s, err);
-	if (ret)
-		cr_error_prefix(err, "%s", cr_object_label(src));
+		if (ret)
+			cr_error_prefix(err, "%s", cr_object_label(src));
+	}
 	close(slave);
 	return ret;
 }

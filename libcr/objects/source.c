@@ -22,7 +22,7 @@ int cr_object_source_read(struct cr_object_source *src, pid_t pid, int32_t vpid,
 	src->vpid = vpid;
 	src->fd = fd;
 	src->local = -1;
-	src->held = false;
+	src->held = src->queued = false;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 	n = readlink(path, src->link, sizeof(src->link) - 1);
 	if (n < 0)
@@ -101,8 +101,15 @@ const char *cr_object_label(const struct cr_object_source *src)
 {
 	static _Thread_local char text[512];
 
-	snprintf(text, sizeof(text), "process %d: descriptor %d (%.400s)",
-		 src->vpid, src->fd, src->link);
+	if (src->queued)
+		snprintf(text, sizeof(text),
+			 "process %d: a descriptor on its way to descriptor %d "
+			 "(%.400s)",
+			 src->vpid, src->to, src->link);
+	else
+		snprintf(text, sizeof(text),
+			 "process %d: descriptor %d (%.400s)", src->vpid,
+			 src->fd, src->link);
 	return text;
 }
 

@@ -290,11 +290,30 @@ static int read_name(const struct cr_object_source *src,
 	return 0;
 }
 
+static int check_error(const struct cr_object_source *src, int fd,
+		       struct cr_unix_state *s, struct cr_error *err)
+{
+	struct pollfd p = { fd, 0, 0 };
+
+	poll(&p, 1, 0);
+	s->reset |= p.revents & POLLERR;
+	if (s->reset && (s->role != CR_UNIX_ALONE || s->type == SOCK_DGRAM))
+		return refuse(src, "with an error to be reported",
+			      "try again later", err);
+	return 0;
+}
+
+/* Is it of those that messages come to? */
+static bool receives(const struct cr_unix_state *s)
+{
+	return s->role != CR_UNIX_LISTENING &&
+	       (s->role != CR_UNIX_PLAIN || s->type == SOCK_DGRAM);
+}
+
 static int read_rest(const struct cr_object_source *src,
 		     const struct cr_unix_diag *d, int fd,
 		     struct cr_unix_state *s, struct cr_error *err)
 {
-	struct pollfd p = { fd, 0, 0 };
 	int ret;
 
 	ret = read_name(src, d, fd, s, err);
@@ -311,13 +330,9 @@ static int read_rest(const struct cr_object_source *src,
 				s->pending[s->n_pending++] = d->icons[i];
 		return 0;
 	}
-	poll(&p, 1, 0);
-	s->reset |= p.revents & POLLERR;
-	if (s->reset && (s->role != CR_UNIX_ALONE || s->type == SOCK_DGRAM))
-		return refuse(src, "with an error to be reported",
-			      "try again later", err);
-	if (s->role == CR_UNIX_PLAIN && s->type != SOCK_DGRAM)
-		return 0;
+	ret = check_error(src, fd, s, err);
+	if (ret || !receives(s))
+		return ret;
 	return cr_unix_read_queue(src, fd, d->rqueue, s, err);
 }
 
@@ -350,6 +365,10 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 	struct cr_unix_diag *d;
 	int fd, ret = open_state(src, &s, &d, &fd, err);
 
+	if (!ret && s.role != CR_UNIX_LISTENING)
+		ret = check_error(src, fd, &s, err);
+	if (!ret && receives(&s))
+		ret = cr_unix_check_queue(src, fd, &s, err);
 	close_state(src, &s, d, fd);
 	return ret;
 }

@@ -51,6 +51,12 @@ int cr_unix_read_queue(const struct cr_object_source *src, int fd,
 		       uint32_t total, struct cr_unix_state *s,
 		       struct cr_error *err);
 /*
+ * Before anything is stopped: is something there that cannot be saved, as far
+ * as can be seen without a trace?
+ */
+int cr_unix_check_queue(const struct cr_object_source *src, int fd,
+			struct cr_unix_state *s, struct cr_error *err);
+/*
  * Descriptors in its messages, given to fn; they become the caller's.  *unseen
  * is set if there may be more, while the program runs.
  */

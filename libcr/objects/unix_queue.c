@@ -92,7 +92,10 @@ static int take_control(const struct cr_object_source *src, struct msghdr *h,
 	return 0;
 }
 
-/* One look; *len is what there was, -EAGAIN: nothing more. */
+/*
+ * One look; *len is what there was, -EAGAIN: nothing more; -ENODATA: an empty
+ * message, or the end.
+ */
 static int look(const struct cr_object_source *src, int fd, char *buf,
 		size_t size, struct cr_unix_state *s, size_t *len,
 		struct cr_error *err)
@@ -125,7 +128,7 @@ static int look(const struct cr_object_source *src, int fd, char *buf,
 		return refuse(src, "an empty message with descriptors",
 			      "receive it before the checkpoint", err);
 	if (!n)
-		return -EAGAIN; /* empty, or the end: see below */
+		return -ENODATA;
 	if (add(s, &from, s->type == SOCK_DGRAM ? m.msg_namelen : 0, buf,
 		(size_t)n))
 		return cr_error_set(err, -ENOMEM, "out of memory");
@@ -166,7 +169,19 @@ static int peek(const struct cr_object_source *src, int fd, uint32_t total,
 		setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &before,
 			   sizeof(before));
 	free(buf);
-	return ret == -EAGAIN ? 0 : ret;
+	return ret == -EAGAIN || ret == -ENODATA ? 0 : ret;
+}
+
+/*
+ * A running program is looked at only as far as it does not show: where it has
+ * set SO_PEEK_OFF itself, each look moves that; and it takes away an error.
+ */
+static bool may_look(const struct cr_object_source *src, int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return src->held || (cr_socket_int(fd, SOL_SOCKET, SO_PEEK_OFF) < 0 &&
+			     (poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR)));
 }
 
 int cr_unix_queued(const struct cr_object_source *src,
@@ -182,14 +197,16 @@ int cr_unix_queued(const struct cr_object_source *src,
 	s.type = (uint32_t)type;
 	fd = cr_object_dup(src, NULL);
 	p.fd = fd;
-	/* a running program is looked at only as far as it does not show */
-	if (fd >= 0 && poll(&p, 1, 0) == 1 && p.revents & POLLIN)
-		if (!ioctl(fd, FIONREAD, &total) && total > 0)
+	if (fd >= 0 && poll(&p, 1, 0) == 1 && p.revents & POLLIN &&
+	    !ioctl(fd, FIONREAD, &total) && total > 0) {
+		if (may_look(src, fd))
 			peek(src, fd, (uint32_t)total, &s, &got, NULL);
+		/* there may be more than was seen */
+		if (!src->held &&
+		    (!got || type == SOCK_DGRAM || got < (size_t)total))
+			*unseen = true;
+	}
 	cr_object_undup(src, fd);
-	/* there may be more than was seen */
-	if (!src->held && got && (type == SOCK_DGRAM || got < (size_t)total))
-		*unseen = true;
 	for (size_t i = 0; i < s.n_messages; i++)
 		for (size_t k = 0; k < s.message[i].n_files; k++)
 			if (fn(arg, (int)s.message[i].file[k]))
@@ -305,4 +322,64 @@ int cr_unix_read_queue(const struct cr_object_source *src, int fd,
 		ret = refuse(src, "an empty message to be received",
 			     "receive it before the checkpoint", err);
 	return ret ? ret : check_hidden(src, fd, s, err);
+}
+
+/* Descriptors that were seen; nobody else has them from us. */
+static void close_seen(struct cr_unix_state *s)
+{
+	for (size_t i = 0; i < s->n_messages; i++) {
+		for (size_t k = 0; k < s->message[i].n_files; k++)
+			close((int)s->message[i].file[k]);
+		s->message[i].n_files = 0;
+	}
+}
+
+/* The first message of a program that runs, or all of a stream. */
+static int check_first(const struct cr_object_source *src, int fd,
+		       struct cr_unix_state *s, struct cr_error *err)
+{
+	bool stream = s->type == SOCK_STREAM;
+	int sent = stream ? sent_size(src, s->peer) : -1, before = 0, after = 0;
+	struct pollfd p = { fd, POLLRDHUP, 0 };
+	struct cr_error why = { 0 };
+	size_t len = 0, size;
+	char *buf;
+	int ret;
+
+	ioctl(fd, FIONREAD, &before);
+	size = stream ? (size_t)before + 1 : LARGEST;
+	buf = malloc(size);
+	if (!buf)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	ret = look(src, fd, buf, size, s, &len, err);
+	free(buf);
+	if (ret == -ENODATA && !stream && !poll(&p, 1, 0))
+		return refuse(src, "an empty message to be received",
+			      "receive it before the checkpoint", err);
+	if (ret)
+		return ret == -EAGAIN || ret == -ENODATA ? 0 : ret;
+	if (!stream || len != (size_t)before || !has_descriptors(s) ||
+	    !check_pieces(src, s, &why))
+		return 0;
+	/* it has been so all the time */
+	if (ioctl(fd, FIONREAD, &after) || after != before ||
+	    sent != sent_size(src, s->peer))
+		return 0;
+	return cr_error_set(err, why.code, "%s", why.text);
+}
+
+int cr_unix_check_queue(const struct cr_object_source *src, int fd,
+			struct cr_unix_state *s, struct cr_error *err)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	int ret;
+
+	if (s->type == SOCK_STREAM && has_urgent(fd))
+		return refuse(src, "urgent data",
+			      "receive it before the checkpoint", err);
+	if (!may_look(src, fd) || poll(&p, 1, 0) != 1 || p.revents != POLLIN)
+		return 0;
+	ret = check_first(src, fd, s, err);
+	close_seen(s);
+	return ret;
 }

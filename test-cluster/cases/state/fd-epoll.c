@@ -155,7 +155,7 @@ STATE(epoll_oneshot_fired)
 }
 
 /* One that has fired, on something that is not ready for anything. */
-LATE(epoll_oneshot_lost, "EPOLLONESHOT entry that has fired")
+REFUSED(epoll_oneshot_lost, "EPOLLONESHOT entry that has fired")
 {
 	int ep = epoll_create1(0), fd[2];
 	char c;
@@ -190,7 +190,7 @@ STATE(epoll_closed_number)
 }
 
 /* The target is open only outside of what is saved, in an orphan. */
-LATE(epoll_target_outside, "open only outside of the processes")
+REFUSED(epoll_target_outside, "open only outside of the processes")
 {
 	int ep = epoll_create1(0), ev = make_eventfd(0, 0);
 

@@ -2,42 +2,6 @@
 /* fd-unix-passing.c - descriptors and credentials on their way */
 #include "unix.h"
 
-/* n descriptors along with text; and what comes of them. */
-static void pass(int s, const char *text, const int *fd, size_t n)
-{
-	char control[CMSG_SPACE(8 * sizeof(int))] = { 0 };
-	struct iovec vec = { (void *)(uintptr_t)text, strlen(text) };
-	struct msghdr m = { .msg_iov = &vec,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(c), fd, n * sizeof(int));
-	CHECK(sendmsg(s, &m, 0) == (ssize_t)strlen(text));
-}
-
-static void take(int s, const char *text, int *fd, size_t n)
-{
-	char control[CMSG_SPACE(8 * sizeof(int))], buf[64] = { 0 };
-	struct iovec vec = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &vec,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-
-	CHECK(recvmsg(s, &m, MSG_DONTWAIT) == (ssize_t)strlen(text));
-	CHECK(!strcmp(buf, text));
-	c = CMSG_FIRSTHDR(&m);
-	CHECK(c && c->cmsg_type == SCM_RIGHTS);
-	CHECK(c->cmsg_len == CMSG_LEN(n * sizeof(int)));
-	memcpy(fd, CMSG_DATA(c), n * sizeof(int));
-}
-
 /* A descriptor on its way, of what is open as well. */
 STATE(unix_descriptor_queued)
 {
@@ -94,7 +58,7 @@ STATE(unix_descriptors_stream)
 }
 
 /* Which bytes they belong to could not be told. */
-LATE(unix_descriptors_behind, "with descriptors behind other data")
+REFUSED(unix_descriptors_behind, "with descriptors behind other data")
 {
 	int s[2], fd = 0;
 
@@ -118,20 +82,9 @@ STATE(unix_descriptors_seqpacket)
 /* Who sent it, as the receiver is told. */
 static void check_sender(int s, const char *text, pid_t pid)
 {
-	char control[CMSG_SPACE(sizeof(struct ucred))], buf[64] = { 0 };
-	struct iovec vec = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_iov = &vec,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
 	struct ucred who;
 
-	CHECK(recvmsg(s, &m, MSG_DONTWAIT) == (ssize_t)strlen(text));
-	CHECK(!strcmp(buf, text));
-	c = CMSG_FIRSTHDR(&m);
-	CHECK(c && c->cmsg_type == SCM_CREDENTIALS);
-	memcpy(&who, CMSG_DATA(c), sizeof(who));
+	take_control(s, text, SCM_CREDENTIALS, &who, sizeof(who));
 	CHECK(who.pid == pid);
 	CHECK(!pid || (who.uid == getuid() && who.gid == getgid()));
 }
@@ -165,7 +118,7 @@ STATE(unix_credentials)
 	join(pid);
 }
 
-LATE(unix_credentials_gone, "with credentials of a process that is not")
+REFUSED(unix_credentials_gone, "with credentials of a process that is not")
 {
 	int s[2], one = 1;
 	pid_t pid;
@@ -209,4 +162,30 @@ STATE(unix_datagram_sender_gone)
 	CHECK(!unlink("a"));
 	CHECK(sendto(a, "x", 1, 0, (struct sockaddr *)&want, n) == -1 &&
 	      errno == ECONNREFUSED);
+}
+
+/* What cannot be saved cannot on its way either. */
+REFUSED(unix_refused_queued, "on its way to .* is a socket, .*; close it")
+{
+	int s[2], fd = socket(AF_NETLINK, SOCK_RAW, 0);
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	pass(s[0], "x", &fd, 1);
+	close(fd);
+	checkpoint();
+}
+
+/* Where the program looks next; our looks must not move it. */
+STATE(unix_peek_off)
+{
+	int s[2], at = 2;
+	char buf[8];
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	put(s[0], "01234567");
+	CHECK(!setsockopt(s[1], SOL_SOCKET, SO_PEEK_OFF, &at, sizeof(at)));
+	CHECK(recv(s[1], buf, 2, MSG_PEEK) == 2 && !memcmp(buf, "23", 2));
+	checkpoint();
+	CHECK(recv(s[1], buf, 2, MSG_PEEK) == 2 && !memcmp(buf, "45", 2));
+	get(s[1], "01234567");
 }

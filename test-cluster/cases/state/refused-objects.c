@@ -186,7 +186,7 @@ REFUSED(refused_fifo_outside, "is a FIFO that leads out of .*; checkpoint both")
 /* --- events ----------------------------------------------------------- */
 
 /* Only the kernel may add to a full one. */
-LATE(refused_eventfd, "is an eventfd that has overflown, .*; read it")
+REFUSED(refused_eventfd, "is an eventfd that has overflown, .*; read it")
 {
 	int fd = open("data", O_RDWR | O_CREAT, 0600), e = eventfd(0, 0);
 	uint64_t full = UINT64_MAX - 1;
@@ -225,7 +225,7 @@ static int watched_signal(int ep)
 	return fd;
 }
 
-LATE(refused_signalfd_shared, "a signalfd that several processes share, .*; cl")
+REFUSED(refused_signalfd_shared, "a signalfd that several processes share, .*; cl")
 {
 	pid_t pid;
 
@@ -235,7 +235,7 @@ LATE(refused_signalfd_shared, "a signalfd that several processes share, .*; cl")
 	join(pid);
 }
 
-LATE(refused_signalfd_closed, "a signalfd that its process has closed, .*; kee")
+REFUSED(refused_signalfd_closed, "a signalfd that its process has closed, .*; kee")
 {
 	int ep = epoll_create1(0), fd = watched_signal(ep);
 	pid_t pid = fork();

@@ -8,11 +8,9 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
 
-#include "state.h"
+#include "unix.h"
 
 /* --- TCP and UDP ------------------------------------------------------ */
 
@@ -102,7 +100,7 @@ static void receive(int fd, int flags, const char *text)
 	CHECK(recv(fd, buf, 15, flags) > 0 && !strcmp(buf, text));
 }
 
-LATE(refused_tcp_urgent, "TCP socket (127.*) with urgent data, .*; receive it")
+REFUSED(refused_tcp_urgent, "TCP socket (127.*) with urgent data, .*; receive it")
 {
 	int fd = urgent();
 
@@ -122,7 +120,7 @@ LATE(refused_tcp_urgent_read, "TCP socket (127.*) with urgent data, .*; rec")
 	receive(fd, 0, "two");
 }
 
-LATE(refused_tcp_mark, "TCP socket (127.*) with urgent data, .*; receive it")
+REFUSED(refused_tcp_mark, "TCP socket (127.*) with urgent data, .*; receive it")
 {
 	int fd = urgent();
 
@@ -142,7 +140,7 @@ LATE(refused_tcp_inline, "TCP socket (127.*) with urgent data, .*; receive it")
 	receive(fd, 0, "!two");
 }
 
-LATE(refused_udp_empty, "UDP socket (127.*) with an empty datagram .*; try")
+REFUSED(refused_udp_empty, "UDP socket (127.*) with an empty datagram .*; try")
 {
 	int fd = inet_bound(SOCK_DGRAM);
 
@@ -151,7 +149,7 @@ LATE(refused_udp_empty, "UDP socket (127.*) with an empty datagram .*; try")
 	CHECK(!recv(fd, NULL, 0, 0));
 }
 
-LATE(refused_udp_error, "UDP socket (127.*) with an error to be .*; try again")
+REFUSED(refused_udp_error, "UDP socket (127.*) with an error to be .*; try again")
 {
 	int fd = inet_bound(SOCK_DGRAM), c = inet_connect(SOCK_DGRAM);
 
@@ -163,36 +161,17 @@ LATE(refused_udp_error, "UDP socket (127.*) with an error to be .*; try again")
 
 /* --- UNIX sockets ----------------------------------------------------- */
 
-static socklen_t unix_address(struct sockaddr_un *a, const char *name)
-{
-	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	strcpy(a->sun_path, name);
-	return sizeof(*a);
-}
-
 static int unix_bound(int type, const char *name)
 {
-	struct sockaddr_un a;
-	socklen_t len = unix_address(&a, name);
-	int fd = socket(AF_UNIX, type, 0);
+	int fd = bound(type, name);
 
-	CHECK(!bind(fd, (struct sockaddr *)&a, len));
-	if (type != SOCK_DGRAM)
-		CHECK(!listen(fd, 5));
+	CHECK(type == SOCK_DGRAM || !listen(fd, 5));
 	return fd;
-}
-
-static void unix_connect(int fd, const char *name)
-{
-	struct sockaddr_un a;
-	socklen_t len = unix_address(&a, name);
-
-	CHECK(!connect(fd, (struct sockaddr *)&a, len));
 }
 
 static void connects(void)
 {
-	unix_connect(socket(AF_UNIX, SOCK_STREAM, 0), "s");
+	connected(SOCK_STREAM, "s");
 }
 
 REFUSED(refused_unix_from_outside, "with a connection from outside .*; try")
@@ -221,7 +200,7 @@ REFUSED(refused_unix_nameless, "connected to one without a name, .*; close it")
 
 	CHECK(!socketpair(AF_UNIX, SOCK_DGRAM, 0, s));
 	unix_bound(SOCK_DGRAM, "s");
-	unix_connect(s[1], "s");
+	connect_fd(s[1], "s");
 	checkpoint();
 }
 
@@ -240,23 +219,23 @@ REFUSED(refused_unix_datagram_outside, "connected to another one .*; close")
 	checkpoint();
 }
 
-LATE(refused_unix_error, "UNIX socket with an error to be reported, .*; try")
+REFUSED(refused_unix_error, "UNIX socket with an error to be reported, .*; try")
 {
 	int a = unix_bound(SOCK_DGRAM, "a"), b = unix_bound(SOCK_DGRAM, "b");
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	unix_connect(a, "b");
-	unix_connect(b, "a");
+	connect_fd(a, "b");
+	connect_fd(b, "a");
 	unix_bound(SOCK_DGRAM, "c");
 	CHECK(send(a, "lost", 4, 0) == 4);
-	unix_connect(b, "c");
+	connect_fd(b, "c");
 	checkpoint();
 	CHECK(!getsockopt(a, SOL_SOCKET, SO_ERROR, &error, &len));
 	CHECK(error == ECONNRESET);
 }
 
-LATE(refused_unix_empty, "UNIX socket with an empty message to be .*; receive")
+REFUSED(refused_unix_empty, "UNIX socket with an empty message to be .*; receive")
 {
 	int s[2];
 
@@ -266,7 +245,7 @@ LATE(refused_unix_empty, "UNIX socket with an empty message to be .*; receive")
 	CHECK(!recv(s[1], NULL, 0, 0));
 }
 
-LATE(refused_unix_empty_packet, "UNIX socket with an empty message .*; receive")
+REFUSED(refused_unix_empty_packet, "UNIX socket with an empty message .*; receive")
 {
 	int s[2];
 
@@ -276,26 +255,18 @@ LATE(refused_unix_empty_packet, "UNIX socket with an empty message .*; receive")
 	CHECK(!recv(s[1], NULL, 0, 0));
 }
 
-LATE(refused_unix_empty_descriptors, "an empty message with desc.*; rec")
+REFUSED(refused_unix_empty_descriptors, "an empty message with desc.*; rec")
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr c;
-	} u = { .c = { .cmsg_len = CMSG_LEN(sizeof(int)),
-		       .cmsg_level = SOL_SOCKET,
-		       .cmsg_type = SCM_RIGHTS } };
-	struct msghdr m = { .msg_control = u.buf,
-			    .msg_controllen = sizeof(u.buf) };
-	int s[2];
+	int s[2], fd;
 
 	CHECK(!socketpair(AF_UNIX, SOCK_DGRAM, 0, s));
-	memcpy(CMSG_DATA(&u.c), &s[0], sizeof(int));
-	CHECK(!sendmsg(s[0], &m, 0));
+	pass(s[0], "", &s[0], 1);
 	checkpoint();
-	CHECK(!recvmsg(s[1], &m, 0) && m.msg_controllen == sizeof(u.buf));
+	take(s[1], "", &fd, 1);
+	CHECK(same_description(fd, s[0]));
 }
 
-LATE(refused_unix_urgent, "UNIX socket with urgent data, .*; receive it")
+REFUSED(refused_unix_urgent, "UNIX socket with urgent data, .*; receive it")
 {
 	int s[2];
 
@@ -308,7 +279,7 @@ LATE(refused_unix_urgent, "UNIX socket with urgent data, .*; receive it")
 	receive(s[1], 0, "text");
 }
 
-LATE(refused_unix_mark, "UNIX socket with urgent data, .*; receive it")
+REFUSED(refused_unix_mark, "UNIX socket with urgent data, .*; receive it")
 {
 	int s[2];
 
@@ -379,7 +350,7 @@ REFUSED(refused_pty_given_up, "a process of its session has given up, .*; che")
 	join(pid);
 }
 
-LATE(refused_pty_packet, "with a change to be told in packet mode, .*; try")
+REFUSED(refused_pty_packet, "with a change to be told in packet mode, .*; try")
 {
 	int on = 1, slave;
 	char status;
@@ -392,7 +363,7 @@ LATE(refused_pty_packet, "with a change to be told in packet mode, .*; try")
 	CHECK(read(master, &status, 1) == 1 && status & TIOCPKT_FLUSHREAD);
 }
 
-LATE(refused_pty_discipline, "with a line discipline of its own, .*; take it")
+REFUSED(refused_pty_discipline, "with a line discipline of its own, .*; take it")
 {
 	int null = 27, slave; /* N_NULL */
 

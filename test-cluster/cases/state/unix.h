@@ -65,6 +65,60 @@ static inline void connect_fd(int fd, const char *name)
 	CHECK(!connect(fd, (struct sockaddr *)&a, len));
 }
 
+/* A message of len bytes of text, with room for what comes along. */
+struct message {
+	char control[CMSG_SPACE(8 * sizeof(int))];
+	struct iovec vec;
+	struct msghdr m;
+};
+
+static inline struct msghdr *message(struct message *m, void *text, size_t len)
+{
+	memset(m, 0, sizeof(*m));
+	m->vec = (struct iovec){ text, len };
+	m->m = (struct msghdr){ .msg_iov = &m->vec,
+				.msg_iovlen = 1,
+				.msg_control = m->control,
+				.msg_controllen = sizeof(m->control) };
+	return &m->m;
+}
+
+/* n descriptors along with text; and what comes of them. */
+static inline void pass(int s, const char *text, const int *fd, size_t n)
+{
+	struct message all;
+	struct msghdr *m = message(&all, (void *)(uintptr_t)text, strlen(text));
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+
+	m->msg_controllen = CMSG_SPACE(n * sizeof(int));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(c), fd, n * sizeof(int));
+	CHECK(sendmsg(s, m, 0) == (ssize_t)strlen(text));
+}
+
+/* What came along with text; len bytes of it. */
+static inline void take_control(int s, const char *text, int type, void *to,
+				size_t len)
+{
+	char buf[64] = { 0 };
+	struct message all;
+	struct msghdr *m = message(&all, buf, sizeof(buf));
+	struct cmsghdr *c;
+
+	CHECK(recvmsg(s, m, MSG_DONTWAIT) == (ssize_t)strlen(text));
+	CHECK(!strcmp(buf, text));
+	c = CMSG_FIRSTHDR(m);
+	CHECK(c && c->cmsg_type == type && c->cmsg_len == CMSG_LEN(len));
+	memcpy(to, CMSG_DATA(c), len);
+}
+
+static inline void take(int s, const char *text, int *fd, size_t n)
+{
+	take_control(s, text, SCM_RIGHTS, fd, n * sizeof(int));
+}
+
 static inline int connected(int type, const char *name)
 {
 	int fd = socket(AF_UNIX, type, 0);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * check_files.c - descriptors that stand in the way, while the program runs
+ *
+ * What is said is what the capture would say, in the same order.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "capture/files.h"
+
+static int check_source(struct cap_files *w, struct cr_object_source *src)
+{
+	struct cr_object_source *before = w->src;
+	struct cr_error why = { 0 };
+	const struct cr_object_ops *ops = cr_object_find(src, &why);
+	struct cr_file f = { .kind = ops ? ops->kind : 0,
+			     .flags = cr_object_flags(src) };
+
+	w->src = src;
+	if (ops)
+		cap_file_owner(w, &f, &why);
+	w->src = before;
+	if (ops && !why.code && ops->check)
+		ops->check(src, &why);
+	/* it has been closed meanwhile, or its process has ended */
+	if (why.code && why.code != -EBADF && why.code != -ESRCH)
+		cap_report(w->c, "%s", why.text);
+	return 0;
+}
+
+static int check_fd(struct cap_files *w, struct cap_proc *p,
+		    struct cr_error *err)
+{
+	return check_source(w, w->src);
+}
+
+/* What is on its way will be captured, too. */
+static int check_queued(struct cap_files *w, struct cr_error *err)
+{
+	struct cr_object_source *src = malloc(sizeof(*src));
+	size_t i;
+
+	if (!src)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	for (i = 0; i < w->n_queued; i++)
+		if (!cap_files_queued_at(w, i, src))
+			check_source(w, src);
+	free(src);
+	return 0;
+}
+
+int cap_check_files(struct cr_capture *c, struct cr_error *err)
+{
+	return cap_files_walk(c, false, check_fd, check_queued, err);
+}
