@@ -156,13 +156,20 @@ int cr_tree_end_zombies(struct cr_restore_context *ctx, struct cr_error *err);
 /* Main threads that had ended before their processes. */
 int cr_tree_end_mains(struct cr_restore_context *ctx, struct cr_error *err);
 
-/* memory.c, pages.c, vdso.c, mm.c */
+/* memory.c, pages.c, frames.c, vdso.c, mm.c */
 int cr_memory_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		      struct cr_error *err);
 int cr_pages_fill(struct cr_restore_context *ctx, struct cr_task *t,
 		  uint32_t space, struct cr_error *err);
 int cr_pages_fill_shm(struct cr_restore_context *ctx, uint32_t shm,
 		      struct cr_error *err);
+/*
+ * 1: a signal handler that the thread runs will return to somewhere in
+ * [from, to); 0: none will, -errno.
+ */
+int cr_frames_lead_into(struct cr_restore_context *ctx,
+			const struct cr_process *p, const struct cr_thread *th,
+			uint64_t from, uint64_t to, struct cr_error *err);
 int cr_vdso_find(struct cr_vdso *vdso, struct cr_error *err);
 int cr_vdso_verify(struct cr_restore_context *ctx, const struct cr_mm *mm,
 		   struct cr_error *err);

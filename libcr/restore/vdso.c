@@ -138,6 +138,33 @@ static int compare(struct cr_restore_context *ctx, const struct cr_mm *mm,
 	return 0;
 }
 
+/* Nobody can go on in the middle of code that is not there any more. */
+static int check_thread(struct cr_restore_context *ctx,
+			const struct cr_process *p, const struct cr_thread *th,
+			const struct cr_vdso *v, struct cr_error *err)
+{
+	const struct user_regs_struct *r = th->regs.data;
+	int ret;
+
+	if (th->regs.len < sizeof(*r))
+		return 0;
+	if (r->rip >= v->code && r->rip < v->code_end)
+		return cr_error_set(err, -ENOTSUP,
+				    "process %d: thread %d was inside the vdso "
+				    "of another kernel; restart it under the "
+				    "kernel of the checkpoint (%s)",
+				    p->pid, th->tid, ctx->img->kernel);
+	ret = cr_frames_lead_into(ctx, p, th, v->code, v->code_end, err);
+	if (ret <= 0)
+		return ret;
+	return cr_error_set(err, -ENOTSUP,
+			    "process %d: thread %d is in a signal handler that "
+			    "returns into the vdso of another kernel; restart "
+			    "it under the kernel of the checkpoint (%s), or "
+			    "make a checkpoint at another moment",
+			    p->pid, th->tid, ctx->img->kernel);
+}
+
 int cr_vdso_verify(struct cr_restore_context *ctx, const struct cr_mm *mm,
 		   struct cr_error *err)
 {
@@ -159,16 +186,9 @@ int cr_vdso_verify(struct cr_restore_context *ctx, const struct cr_mm *mm,
 		const struct cr_process *p = &ctx->img->procs[i];
 
 		for (size_t k = 0; p->mm == space && k < p->n_threads; k++) {
-			const struct user_regs_struct *r =
-				p->threads[k].regs.data;
-
-			if (p->threads[k].regs.len >= sizeof(*r) &&
-			    r->rip >= v.code && r->rip < v.code_end)
-				return cr_error_set(
-					err, -ENOTSUP,
-					"process %d: thread %d was inside the "
-					"vdso of another kernel",
-					p->pid, p->threads[k].tid);
+			ret = check_thread(ctx, p, &p->threads[k], &v, err);
+			if (ret < 0)
+				return ret;
 		}
 	}
 	return 0;

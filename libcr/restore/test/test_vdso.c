@@ -12,16 +12,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "capture/capture.h"
@@ -51,6 +55,42 @@ static void __attribute__((noreturn)) program(void)
 		usleep(1000);
 	}
 	_exit(5);
+}
+
+/* On the alternate stack or not; a file tells that it has happened. */
+static void interrupt(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
+
+	if ((uint64_t)uc->uc_mcontext.gregs[REG_RIP] - vdso >= 0x4000)
+		return;
+	close(open("inside", O_CREAT | O_WRONLY, 0600));
+	while (access("go", F_OK))
+		usleep(1000);
+	_exit(5);
+}
+
+/* Its signal handler has interrupted the vdso, sooner or later. */
+static void __attribute__((noreturn)) handler_program(int flags)
+{
+	static char other[65536];
+	const stack_t stack = { .ss_sp = other, .ss_size = sizeof(other) };
+	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } };
+	struct sigaction sa = { .sa_sigaction = interrupt,
+				.sa_flags = SA_SIGINFO | flags };
+	int null = open("/dev/null", O_RDWR);
+	struct timespec t;
+
+	setsid();
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	close_range(3, ~0u, 0);
+	sigaltstack(&stack, NULL);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (;;)
+		clock_gettime(CLOCK_MONOTONIC, &t);
 }
 
 static void must(int ret, struct cr_error *err)
@@ -199,6 +239,51 @@ static void another_vdso(void **state)
 	cr_restore_end(&st);
 }
 
+/* Under the same kernel it goes on, under another one that is refused. */
+static void interrupted(int flags)
+{
+	struct cr_restore_options opt = { .stdio = { 0, 1, 2 } };
+	struct cr_restore_status st;
+	struct cr_error err = { 0 };
+	struct cr_reader *r;
+	pid_t pid;
+
+	unlink("go");
+	unlink("inside");
+	pid = fork();
+	if (!pid)
+		handler_program(flags);
+	for (int i = 0; access("inside", F_OK) && i < 10000; i++)
+		usleep(1000);
+	assert_int_equal(access("inside", F_OK), 0);
+	save(pid, "image");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	copy_spoilt("image", "foreign");
+	must(cr_reader_open(&r, "foreign", &err), &err);
+	assert_int_equal(cr_restore_run(r, &opt, &st, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "in a signal handler that returns "
+					 "into the vdso of another kernel"));
+	cr_reader_destroy(r);
+
+	restart("image", &st);
+	close(open("go", O_CREAT | O_WRONLY, 0600));
+	must(cr_restore_wait(&st, &err), &err);
+	assert_true(WIFEXITED(st.wait_status));
+	assert_int_equal(WEXITSTATUS(st.wait_status), 5);
+	cr_restore_end(&st);
+}
+
+static void handler(void **state)
+{
+	interrupted(0);
+}
+
+static void handler_on_other_stack(void **state)
+{
+	interrupted(SA_ONSTACK);
+}
+
 static int set_up(void **state)
 {
 	return mkdtemp(dir) && !chdir(dir) ? 0 : -1;
@@ -207,7 +292,7 @@ static int set_up(void **state)
 static int clean_up(void **state)
 {
 	static const char *const names[] = { "image", "foreign", "second",
-					     "go" };
+					     "go", "inside" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		unlink(names[i]);
@@ -218,6 +303,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_vdso),
+		cmocka_unit_test(handler),
+		cmocka_unit_test(handler_on_other_stack),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, clean_up);
