@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -21,36 +20,17 @@
 #include "capture/smaps.h"
 #include "capture/sysv.h"
 
-#ifndef MSG_COPY
-#define MSG_COPY 040000
-#endif
-
-#define MOST_MESSAGE (CAP_SCRATCH_SIZE - 8u)
-
-/* How many areas of the tree show a segment; each counts as attached. */
-struct attached {
-	uint64_t id;
-	uint32_t shm; /* in the image */
-	int32_t vpid;
-	uint64_t areas;
-};
-
 int cap_sysv_no_memory(struct cr_error *err)
 {
 	return cr_error_set(err, -ENOMEM, "out of memory");
 }
 
-static const char shared_text[] =
-	"process %d: System V shared memory segment %" PRIu64 " is also "
-	"attached by a process that is not to be saved; checkpoint them "
-	"together";
-
-static int find_segments(struct cap_sysv *w, struct cap_proc *p)
+int cap_sysv_segments(struct cap_sysv *w, struct cap_proc *p)
 {
 	char *maps = cr_procfs_read(p->tid, NULL, "maps");
 	struct cap_map *m = malloc(sizeof(*m));
 	const char *text = maps;
-	struct attached *more;
+	struct cap_sysv_segment *more;
 	int ret = m ? 0 : -ENOMEM;
 	size_t i;
 
@@ -67,61 +47,18 @@ static int find_segments(struct cap_sysv *w, struct cap_proc *p)
 				break;
 			}
 			w->seg = more;
-			w->seg[w->n++] = (struct attached){ .id = m->ino,
-							    .vpid = p->vpid,
-							    .shm = CR_NONE };
+			w->seg[w->n++] = (struct cap_sysv_segment){
+				.id = m->ino, .vpid = p->vpid, .shm = CR_NONE
+			};
 		}
 		w->seg[i].areas++;
+		w->seg[i].bytes += m->end - m->start;
 		if (w->c->img)
 			ret = cap_find_shm(w->c, m, &w->seg[i].shm, NULL);
 	}
 	free(m);
 	free(maps);
 	return ret;
-}
-
-/* Before the stop, where the kernel tells of our own IPC namespace. */
-static uint64_t attached_in_proc(pid_t pid, uint64_t id)
-{
-	char *mine = cr_procfs_link(getpid(), "ns/ipc");
-	char *its = cr_procfs_link(pid, "ns/ipc");
-	bool same = mine && its && !strcmp(mine, its);
-	uint64_t shmid, n, found = 0;
-	char line[512];
-	FILE *f;
-
-	free(mine);
-	free(its);
-	f = same ? fopen("/proc/sysvipc/shm", "re") : NULL;
-	if (!f)
-		return 0;
-	while (!found && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*d %" SCNu64 " %*o %*u %*d %*d %" SCNu64,
-			   &shmid, &n) == 2 &&
-		    shmid == id)
-			found = n;
-	fclose(f);
-	return found;
-}
-
-void cap_check_sysv(struct cr_capture *c)
-{
-	struct cap_sysv w = { .c = c };
-	struct cap_proc *p;
-	size_t i;
-
-	for (i = 0; i < c->n_procs; i++) {
-		p = c->procs[i];
-		if (!cap_live(p) || p->forbidden)
-			continue;
-		find_segments(&w, p);
-	}
-	/* who shares memory has been counted twice: then there is no telling */
-	for (i = 0; i < w.n; i++)
-		if (attached_in_proc(c->procs[0]->tid, w.seg[i].id) >
-		    w.seg[i].areas)
-			cap_report(c, shared_text, w.seg[i].vpid, w.seg[i].id);
-	free(w.seg);
 }
 
 int cap_sysv_ask(struct cap_sysv *w, int64_t *r, long nr, uint64_t a,
@@ -167,7 +104,7 @@ int cap_sysv_add(struct cap_sysv *w, uint32_t kind, cr_object_record_fn fn,
 }
 
 /* Every page of it was copied. */
-static bool is_whole(struct cap_sysv *w, const struct attached *seg,
+static bool is_whole(struct cap_sysv *w, const struct cap_sysv_segment *seg,
 		     uint64_t size)
 {
 	const struct cap_shm_id *id = &w->c->shm_ids[seg->shm];
@@ -181,7 +118,7 @@ static bool is_whole(struct cap_sysv *w, const struct attached *seg,
 	return true;
 }
 
-static int add_segment(struct cap_sysv *w, const struct attached *seg,
+static int add_segment(struct cap_sysv *w, const struct cap_sysv_segment *seg,
 		       struct cr_error *err)
 {
 	struct cr_sysv_shm s = { .shm = seg->shm };
@@ -199,17 +136,11 @@ static int add_segment(struct cap_sysv *w, const struct attached *seg,
 				    "segment %" PRIu64 ": %s",
 				    seg->vpid, seg->id, strerror((int)-r));
 	if (ds.shm_nattch != seg->areas)
-		return cr_error_set(err, -ENOTSUP, shared_text, seg->vpid,
-				    seg->id);
+		return cap_sysv_refuse_shared(seg, err);
 	if (seg->shm == CR_NONE)
 		return 0; /* the program leaves it out */
 	if (!is_whole(w, seg, ds.shm_segsz))
-		return cr_error_set(err, -ENOTSUP,
-				    "process %d: System V shared memory "
-				    "segment %" PRIu64 " was unmapped in "
-				    "part, and cannot be saved; have the "
-				    "program keep all of it",
-				    seg->vpid, seg->id);
+		return cap_sysv_refuse_part(seg, err);
 	cap_sysv_perm(&s.perm, (int32_t)seg->id, &ds.shm_perm);
 	s.size = ds.shm_segsz;
 	return cap_sysv_add(w, CR_OBJ_SYSV_SHM, cr_sysv_shm_record, &s, err);
@@ -238,16 +169,6 @@ int cap_sysv_outsider(struct cap_sysv *w, int32_t pid, int32_t *outsider,
 	return ret;
 }
 
-int cap_sysv_refuse(struct cap_sysv *w, const char *what, int32_t id,
-		    int32_t outsider, struct cr_error *err)
-{
-	return cr_error_set(err, -ENOTSUP,
-			    "process %d: System V %s %d is also used by "
-			    "process %d, which is not to be saved; checkpoint "
-			    "them together",
-			    w->p->vpid, what, id, outsider);
-}
-
 static int add_message(struct cap_sysv *w, struct cr_sysv_msg *s, size_t i,
 		       struct cr_error *err)
 {
@@ -259,15 +180,10 @@ static int add_message(struct cap_sysv *w, struct cr_sysv_msg *s, size_t i,
 	if (!buf)
 		return cap_sysv_no_memory(err);
 	ret = cap_sysv_ask(w, &r, SYS_msgrcv, (uint64_t)s->perm.id,
-			   w->t->scratch, MOST_MESSAGE, i,
+			   w->t->scratch, CAP_SYSV_MESSAGE, i,
 			   MSG_COPY | IPC_NOWAIT, err);
 	if (!ret && r < 0)
-		ret = cr_error_set(
-			err, (int)r,
-			"process %d: message %zu of System V message queue %d "
-			"cannot be saved (%s); receive it before the "
-			"checkpoint",
-			w->p->vpid, i, s->perm.id, strerror((int)-r));
+		ret = cap_sysv_refuse_message(w, s->perm.id, i, (int)r, err);
 	if (!ret)
 		ret = cr_remote_read(w->t->tid, w->t->scratch, buf,
 				     8 + (size_t)r, err);
@@ -346,7 +262,7 @@ int cap_read_sysv(struct cr_capture *c, struct cr_error *err)
 			continue;
 		if (!w.p)
 			w.p = p;
-		if (!ret && p->mm_of == p && find_segments(&w, p))
+		if (!ret && p->mm_of == p && cap_sysv_segments(&w, p))
 			ret = cap_sysv_no_memory(err);
 	}
 	if (!ret && w.p) {

@@ -16,7 +16,6 @@
 
 #include "capture/sysv.h"
 
-#define MOST_SEMAPHORES 4096u
 #define AT_ONCE 64u  /* calls */
 #define OP_MAX 32767 /* of a value, an operation and an adjustment */
 #define N_OPS 6
@@ -34,6 +33,11 @@ static bool has_undo(pid_t tid)
 static bool same_undo(pid_t a, pid_t b)
 {
 	return !syscall(SYS_kcmp, a, b, KCMP_SYSVSEM, 0, 0);
+}
+
+bool cap_sysv_own_undo(const struct cap_proc *p, pid_t tid)
+{
+	return has_undo(tid) && !same_undo(p->tid, tid);
 }
 
 /* One number of each semaphore. */
@@ -220,15 +224,9 @@ static int check_threads(struct cap_sysv *w, struct cr_error *err)
 		struct cap_proc *p = w->c->procs[i];
 
 		for (size_t k = 1; cap_live(p) && k < p->n_threads; k++)
-			if (has_undo(p->threads[k]->task.tid) &&
-			    !same_undo(p->tid, p->threads[k]->task.tid))
-				return cr_error_set(
-					err, -ENOTSUP,
-					"process %d: thread %d may have "
-					"adjustments of semaphores (SEM_UNDO) "
-					"of its own, which cannot be saved; "
-					"have the program do without SEM_UNDO",
-					p->vpid, p->threads[k]->vtid);
+			if (cap_sysv_own_undo(p, p->threads[k]->task.tid))
+				return cap_sysv_refuse_thread(
+					p, p->threads[k]->vtid, err);
 	}
 	return 0;
 }
@@ -273,8 +271,8 @@ static int add_set(struct cap_sysv *w, int32_t id, const struct semid_ds *ds,
 	int ret;
 
 	cap_sysv_perm(&s.perm, id, &ds->sem_perm);
-	if (s.n > MOST_SEMAPHORES)
-		s.n = MOST_SEMAPHORES;
+	if (s.n > CAP_SYSV_SEMAPHORES)
+		s.n = CAP_SYSV_SEMAPHORES;
 	ret = read_set(w, &s, &ours, &outsider, err);
 	if (ret == -EINVAL || ret == -EIDRM) {
 		/* somebody who is not stopped has removed it meanwhile */
@@ -287,11 +285,7 @@ static int add_set(struct cap_sysv *w, int32_t id, const struct semid_ds *ds,
 	if (!ret && ours && outsider)
 		ret = cap_sysv_refuse(w, "semaphore set", id, outsider, err);
 	if (!ret && ours && s.n < ds->sem_nsems)
-		ret = cr_error_set(err, -ENOTSUP,
-				   "process %d: System V semaphore set %d has "
-				   "more than %u semaphores, which cannot be "
-				   "saved; make several sets of them",
-				   w->p->vpid, id, MOST_SEMAPHORES);
+		ret = cap_sysv_refuse_size(w, id, err);
 	if (!ret && ours)
 		ret = cap_sysv_add(w, CR_OBJ_SYSV_SEM, cr_sysv_sem_record, &s,
 				   err);

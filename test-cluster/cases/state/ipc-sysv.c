@@ -167,7 +167,7 @@ REFUSED(sysv_shm_outside, "is also attached by a process that is not")
 	checkpoint();
 }
 
-LATE(sysv_shm_part, "was unmapped in part")
+REFUSED(sysv_shm_part, "was unmapped in part")
 {
 	int id = shmget(IPC_PRIVATE, 2 * 4096, 0600);
 	char *a = shmat(id, NULL, 0);
@@ -328,7 +328,7 @@ LATE(sysv_sem_undo_shared, "shares adjustments of semaphores")
 	CHECK(!semctl(id, 0, IPC_RMID));
 }
 
-LATE(sysv_sem_outside, "is also used by process")
+REFUSED(sysv_sem_outside, "is also used by process")
 {
 	int id = semget(IPC_PRIVATE, 2, 0600), i;
 

@@ -267,7 +267,7 @@ static void sends(void)
 	CHECK(!msgsnd(queue, &m, 1, 0));
 }
 
-LATE(refused_queue_outside, "is also used by process [0-9]*, .*; checkpoint")
+REFUSED(refused_queue_outside, "is also used by process [0-9]*, .*; checkpoint")
 {
 	struct { long type; char c; } m;
 
@@ -287,7 +287,7 @@ static void put_number(const char *file, const char *number)
 	close(fd);
 }
 
-LATE(refused_message_large, "message 0 of System V message queue .*; receive")
+REFUSED(refused_message_large, "message 0 of System V message queue .*; receive")
 {
 	static struct { long type; char text[20000]; } m = { .type = 1 };
 
@@ -301,7 +301,7 @@ LATE(refused_message_large, "message 0 of System V message queue .*; receive")
 	CHECK(msgrcv(queue, &m, sizeof(m.text), 0, 0) == sizeof(m.text));
 }
 
-LATE(refused_semaphores, "set [0-9]* has more than 4096 semaphores, .*; make")
+REFUSED(refused_semaphores, "set [0-9]* has more than 4096 semaphores, .*; make")
 {
 	int id = semget(IPC_PRIVATE, 5000, 0600);
 	struct sembuf up = { 4999, 1, 0 }, first = { 0, 1, 0 };
@@ -328,7 +328,7 @@ static int adjusts(void *arg)
 	return 0;
 }
 
-LATE(refused_own_adjustments, "thread [0-9]* may have adjustments of .*; h")
+REFUSED(refused_own_adjustments, "thread [0-9]* may have adjustments of .*; h")
 {
 	static char stack[65536];
 	struct sembuf up = { 0, 1, 0 };
