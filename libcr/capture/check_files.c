@@ -6,23 +6,30 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "capture/files.h"
 
 static int check_source(struct cap_files *w, struct cr_object_source *src)
 {
 	struct cr_object_source *before = w->src;
+	struct cr_file f = { .flags = cr_object_flags(src) };
+	const struct cr_object_ops *ops;
 	struct cr_error why = { 0 };
-	const struct cr_object_ops *ops = cr_object_find(src, &why);
-	struct cr_file f = { .kind = ops ? ops->kind : 0,
-			     .flags = cr_object_flags(src) };
 
+	/* one for all that is asked */
+	src->local = cr_object_dup(src, NULL);
+	ops = cr_object_find(src, &why);
+	f.kind = ops ? ops->kind : 0;
 	w->src = src;
 	if (ops)
 		cap_file_owner(w, &f, &why);
 	w->src = before;
 	if (ops && !why.code && ops->check)
 		ops->check(src, &why);
+	if (src->local >= 0)
+		close(src->local);
+	src->local = -1;
 	/* it has been closed meanwhile, or its process has ended */
 	if (why.code && why.code != -EBADF && why.code != -ESRCH)
 		cap_report(w->c, "%s", why.text);

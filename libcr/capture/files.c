@@ -93,7 +93,7 @@ static void drop_double_data(struct cr_image *img, struct cr_file *f)
 		}
 }
 
-static int add_file(struct cap_files *w, uint32_t *index, struct cr_error *err)
+static int add_new(struct cap_files *w, uint32_t *index, struct cr_error *err)
 {
 	struct cr_image *img = w->c->img;
 	const struct cr_object_ops *ops;
@@ -133,6 +133,19 @@ static int add_file(struct cap_files *w, uint32_t *index, struct cr_error *err)
 		ret = ops->capture(w->src, f, err);
 	if (!ret)
 		drop_double_data(img, f);
+	return ret;
+}
+
+/* One duplicate for all that is asked. */
+static int add_file(struct cap_files *w, uint32_t *index, struct cr_error *err)
+{
+	int ret;
+
+	w->src->local = cr_object_dup(w->src, NULL);
+	ret = add_new(w, index, err);
+	if (w->src->local >= 0)
+		close(w->src->local);
+	w->src->local = -1;
 	return ret;
 }
 
