@@ -231,9 +231,13 @@ static int check_threads(struct cap_sysv *w, struct cr_error *err)
 	return 0;
 }
 
-/* Values, and who set them; *ours: somebody of the tree. */
-static int read_set(struct cap_sysv *w, struct cr_sysv_sem *s, bool *ours,
-		    int32_t *outsider, struct cr_error *err)
+/*
+ * Values, and who set them; *ours: somebody of the tree.  A set that no
+ * operation was ever done on is in no list of adjustments, and to ask would
+ * put it into that of every process.
+ */
+static int read_set(struct cap_sysv *w, struct cr_sysv_sem *s, bool used,
+		    bool *ours, int32_t *outsider, struct cr_error *err)
 {
 	int64_t *pid = calloc(2 * s->n + 1, sizeof(*pid));
 	int64_t *value = pid + s->n;
@@ -256,7 +260,7 @@ static int read_set(struct cap_sysv *w, struct cr_sysv_sem *s, bool *ours,
 		*ours = true;
 	}
 	free(pid);
-	if (!ret)
+	if (!ret && used)
 		ret = read_undos(w, s, err);
 	*ours |= s->n_undo > 0;
 	return ret;
@@ -273,7 +277,7 @@ static int add_set(struct cap_sysv *w, int32_t id, const struct semid_ds *ds,
 	cap_sysv_perm(&s.perm, id, &ds->sem_perm);
 	if (s.n > CAP_SYSV_SEMAPHORES)
 		s.n = CAP_SYSV_SEMAPHORES;
-	ret = read_set(w, &s, &ours, &outsider, err);
+	ret = read_set(w, &s, ds->sem_otime != 0, &ours, &outsider, err);
 	if (ret == -EINVAL || ret == -EIDRM) {
 		/* somebody who is not stopped has removed it meanwhile */
 		cr_error_clear(err);
