@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +122,24 @@ static int verify_directory(struct cr_restore_context *ctx,
 	return 0;
 }
 
+/* The supervisor takes as many as it may, and its children have them from it. */
+static int verify_numbers(const struct cr_process *p, struct cr_error *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return 0;
+	for (size_t i = 0; i < p->n_fds; i++)
+		if ((rlim_t)p->fds[i].fd >= files.rlim_max)
+			return cr_error_set(
+				err, -EMFILE,
+				"process %d has a descriptor %d, and a process "
+				"may have %llu here; raise that (ulimit -Hn)",
+				p->pid, p->fds[i].fd,
+				(unsigned long long)files.rlim_max);
+	return 0;
+}
+
 /* Shapes that are not restored; the reader has checked all indexes. */
 static int verify_process(struct cr_restore_context *ctx, size_t i,
 			  struct cr_error *err)
@@ -148,7 +167,7 @@ static int verify_process(struct cr_restore_context *ctx, size_t i,
 	ret = verify_directory(ctx, p, p->cwd, "working directory", err);
 	if (!ret)
 		ret = verify_directory(ctx, p, p->root, "root directory", err);
-	return ret;
+	return ret ? ret : verify_numbers(p, err);
 }
 
 static int verify_object(struct cr_restore_context *ctx, size_t i,

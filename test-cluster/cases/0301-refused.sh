@@ -54,6 +54,9 @@ mv out dir/out
 note "the working directory has gone"
 mv dir elsewhere
 refused "$T/dir.*No such file" image
+: >dir
+refused "working directory $T/dir is no directory" image
+rm dir
 note "moved paths can be named"
 touch elsewhere/go
 restart_is 5 --relocate "$T/dir=$T/elsewhere" image

@@ -77,6 +77,20 @@ static void test_no_such_process(void **state)
 
 	assert_null(lib_try(&opt, &err));
 	assert_int_equal(err.code, -ESRCH);
+	assert_non_null(strstr(err.text, "no such process"));
+}
+
+/* Nor is who asks. */
+static void test_itself(void **state)
+{
+	const struct cr_capture_options opt = { .scope = CR_SCOPE_TREE,
+						.target = getpid() };
+	struct cr_capture *c = NULL;
+	struct cr_error err = { 0 };
+
+	assert_int_equal(cr_capture_create(&c, &opt, &err), -EDEADLK);
+	assert_string_equal(err.text, "a process cannot capture itself");
+	assert_null(c);
 }
 
 int main(void)
@@ -84,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_such_process),
+		cmocka_unit_test(test_itself),
 	};
 
 	return cmocka_run_group_tests(tests, lib_setup, NULL);

@@ -134,6 +134,11 @@ STATE(lease_of_child)
 	join(pid);
 }
 
+static void writes(void)
+{
+	CHECK(open("l", O_WRONLY) >= 0);
+}
+
 /* Somebody else writes it: the promise cannot be given again. */
 FAILS(lease_lost, "read lease cannot be taken again.*has it open")
 {
@@ -142,20 +147,7 @@ FAILS(lease_lost, "read lease cannot be taken again.*has it open")
 	CHECK(!fcntl(fd, F_SETLEASE, F_RDLCK));
 	checkpoint();
 	CHECK(!fcntl(fd, F_SETLEASE, F_UNLCK));
-	if (fork() == 0) {
-		int i;
-
-		setsid();
-		CHECK(open("l", O_WRONLY) >= 0);
-		i = open("/proc/self/comm", O_WRONLY);
-		CHECK(write(i, "other", 5) == 5);
-		close(open("writer", O_CREAT | O_WRONLY, 0666));
-		for (i = 0; i < 30000 && !access("l", F_OK); i++)
-			usleep(2000);
-		_exit(0);
-	}
-	while (access("writer", F_OK))
-		usleep(2000);
+	somebody_else(writes);
 }
 
 REFUSED(lease_deleted, "has no name any more and a lease")

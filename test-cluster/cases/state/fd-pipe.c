@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fd-pipe.c - pipes and FIFOs */
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "state.h"
@@ -269,25 +268,19 @@ STATE(fifo_waiting)
 	get(r, "first");
 }
 
+static int used_fifo;
+
+static void uses_fifo(void)
+{
+	put(used_fifo, "x");
+}
+
 /* Somebody has put something else into it since. */
 FAILS(fifo_used, "somebody else uses this FIFO")
 {
-	int fd, i;
-
 	unlink("fifo");
 	CHECK(!mkfifo("fifo", 0644));
-	fd = open("fifo", O_RDWR);
+	used_fifo = open("fifo", O_RDWR);
 	checkpoint();
-	if (fork() == 0) {
-		/* somebody else, who stays until the test has ended */
-		setsid();
-		prctl(PR_SET_NAME, "other");
-		put(fd, "x");
-		close(open("used", O_CREAT | O_WRONLY, 0666));
-		for (i = 0; i < 30000 && !access("fifo", F_OK); i++)
-			usleep(2000);
-		_exit(0);
-	}
-	while (access("used", F_OK))
-		usleep(2000);
+	somebody_else(uses_fifo);
 }

@@ -57,6 +57,11 @@ pid_t child(void (*fn)(void));
 void join(pid_t pid);
 /* Runs fn() and waits, as a process that is none of the tree. */
 void outsider(void (*fn)(void));
+/*
+ * After the checkpoint: runs fn() as somebody else, who stays until the test
+ * has ended and its directory is gone.  Comes back when fn() has.
+ */
+void somebody_else(void (*fn)(void));
 /* Ends, because this cannot be had here. */
 void skip(const char *why) __attribute__((noreturn));
 /* eventfd(2), where the kernel tells all of it (since Linux 6.5). */
