@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* areas.c - the address space of a process, for the model */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +93,20 @@ int cap_area_kind(const struct cr_capture *c, const struct cap_map *m,
 		  struct cr_error *err)
 {
 	int kind = cap_map_kind(m, err);
+	bool dump = kind == CR_AREA_FILE_SHARED
+			    ? c->opt.flags & CR_CHKPT_DUMP_SHARED
+			    : kind == CR_AREA_FILE_PRIVATE &&
+				      c->opt.flags & CR_CHKPT_DUMP_PRIVATE;
 
+	if (m->huge && dump) {
+		cr_error_set(err, -ENOTSUP,
+			     "memory 0x%" PRIx64 "-0x%" PRIx64 " is of %s, a "
+			     "file of huge pages, whose content cannot be "
+			     "saved; do without --save-all, --save-private "
+			     "and --save-shared",
+			     m->start, m->end, m->path);
+		return 0;
+	}
 	if (kind == CR_AREA_FILE_SHARED && c->opt.flags & CR_CHKPT_DUMP_SHARED)
 		return CR_AREA_ANON_SHARED;
 	return kind;
@@ -118,6 +132,11 @@ static int add_area(struct cr_capture *c, struct cap_proc *p,
 
 	if (!a)
 		return no_memory(err);
+	if (m->huge && (m->start | m->end) & ((1ULL << m->huge) - 1))
+		return cr_error_set(err, -ENOTSUP,
+				    "only a part of the huge page at 0x%" PRIx64
+				    " is to be saved; omit all of it",
+				    m->start);
 	a->start = m->start;
 	a->end = m->end;
 	a->prot = (m->perm[0] == 'r' ? PROT_READ : 0) |
@@ -125,7 +144,8 @@ static int add_area(struct cr_capture *c, struct cap_proc *p,
 		  (m->perm[2] == 'x' ? PROT_EXEC : 0);
 	a->kind = (uint32_t)kind;
 	a->map_flags = (m->vm_flags & CR_VM_GROWSDOWN ? MAP_GROWSDOWN : 0) |
-		       (m->vm_flags & CR_VM_NORESERVE ? MAP_NORESERVE : 0);
+		       (m->vm_flags & CR_VM_NORESERVE ? MAP_NORESERVE : 0) |
+		       (m->huge ? cr_huge_flags(m->huge) : 0);
 	a->vm_flags = m->vm_flags;
 	a->untouched = m->untouched;
 	/* the kernel's own one, for memory that may be executed only? */
@@ -208,6 +228,7 @@ int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 	char *own = NULL, *exe = cr_procfs_link(from, "exe");
 	const char *text = p->smaps;
 	struct cuts cuts;
+	uint64_t huge = 0;
 	int kind, ret = 0;
 
 	if (!m) {
@@ -230,14 +251,19 @@ int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 			ret = err ? err->code : -ENOTSUP;
 			break;
 		}
-		if (m->vm_flags & CR_VM_WIPEONFORK && own) {
+		if ((m->vm_flags & CR_VM_WIPEONFORK && own) ||
+		    (m->huge && p->checked && !p->huge)) {
 			ret = cr_error_set(err, -EAGAIN,
 					   "its memory changed during the "
 					   "checkpoint; try again");
 			break;
 		}
+		huge |= m->huge ? 1ULL << m->huge : 0;
 		ret = add_uncut(c, p, &cuts, 0, m, kind, from, exe, err);
 	}
+	if (!ret && huge)
+		ret = cap_add_setting(c, CR_SETTING_HUGE_PAGES,
+				      cap_model(c, p)->mm, huge, err);
 	if (!ret)
 		ret = find_exe(c, p, from, exe, err);
 out:

@@ -58,12 +58,14 @@ static void check_memory(struct cr_capture *c, struct cap_proc *p)
 	struct cap_map *m = malloc(sizeof(*m));
 	struct cr_error why;
 
-	p->special = false;
+	p->special = p->huge = false;
 	while (smaps && m && cap_map_next(&text, m)) {
+		if (m->huge)
+			p->special = p->huge = true;
 		if (cap_is_cut(p, m->start, m->end))
 			continue;
 		cr_error_clear(&why);
-		if (!cap_map_kind(m, &why))
+		if (!cap_area_kind(c, m, &why))
 			cap_report(c, "process %d: %s", p->vpid, why.text);
 		if (m->vm_flags &
 		    (CR_VM_DONTFORK | CR_VM_WIPEONFORK | CR_VM_LOCKED))

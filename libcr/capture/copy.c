@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +17,50 @@
 #include "capture/smaps.h"
 
 #define PAGE 4096u
+#define CHECK_ROOM (32u << 20) /* bytes copied between two looks */
+#define MEM_KEPT (128u << 10)	/* KiB that must stay free */
 
 static bool is_zero(const char *p)
 {
 	return !*p && !memcmp(p, p + 1, PAGE - 1);
 }
 
+/*
+ * There must be room for it besides the program: the kernel would kill
+ * somebody else when it finds out.
+ */
+static int check_room(struct cr_capture *c, struct cr_error *err)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	uint64_t kib = UINT64_MAX;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f) &&
+	       sscanf(line, "MemAvailable: %" SCNu64, &kib) != 1)
+		;
+	if (f)
+		fclose(f);
+	return kib > MEM_KEPT ? 0
+		    : cr_error_set(err, -ENOMEM,
+				   "not enough memory is free on this node to "
+				   "copy what a snapshot cannot hold: shared "
+				   "memory and huge pages (%" PRIu64
+				   " MiB were copied)",
+				   c->piece_bytes >> 20);
+}
+
 static int add_piece(struct cr_capture *c, uint32_t space, uint64_t addr,
 		     const void *data, size_t len, struct cr_error *err)
 {
 	struct cap_piece *more, *p;
+	int ret;
 
+	c->piece_bytes += len;
+	if (c->piece_bytes / CHECK_ROOM != (c->piece_bytes - len) / CHECK_ROOM) {
+		ret = check_room(c, err);
+		if (ret)
+			return ret;
+	}
 	more = realloc(c->pieces, (c->n_pieces + 1) * sizeof(*more));
 	if (more)
 		c->pieces = more;
@@ -51,9 +85,16 @@ struct target {
 	pid_t pid;
 	uint32_t space;
 	uint64_t delta;
+	uint64_t huge; /* the size of its huge pages; 0: it has none */
 	bool keep_zeros, may_fail;
 	char *buf; /* CAP_CHUNK */
 };
+
+/* Of a huge page at least the first is kept, so that it is touched again. */
+static bool is_wanted(const struct target *t, uint64_t addr, size_t i)
+{
+	return !is_zero(t->buf + i) || (t->huge && !((addr + i) % t->huge));
+}
 
 static int keep_chunk(struct target *t, uint64_t addr, size_t len,
 		      struct cr_error *err)
@@ -65,10 +106,10 @@ static int keep_chunk(struct target *t, uint64_t addr, size_t len,
 		return add_piece(t->c, t->space, addr + t->delta, t->buf, len,
 				 err);
 	while (i < len && !ret) {
-		while (i < len && is_zero(t->buf + i))
+		while (i < len && !is_wanted(t, addr, i))
 			i += PAGE;
 		from = i;
-		while (i < len && !is_zero(t->buf + i))
+		while (i < len && is_wanted(t, addr, i))
 			i += PAGE;
 		if (i > from)
 			ret = add_piece(t->c, t->space, addr + from + t->delta,
@@ -285,6 +326,7 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 				? p->snap.task.tid
 				: p->tid;
 		t.keep_zeros = a->kind != CR_AREA_ANON;
+		t.huge = cr_area_huge(a);
 		t.may_fail = a->kind == CR_AREA_FILE_PRIVATE;
 		ret = cap_pages(t.pid, a->start, a->end,
 				cap_which_pages(c->img, a), copy_run, &t, err);

@@ -127,6 +127,35 @@ int cap_fork_snapshot(struct cr_capture *c, struct cap_proc *p,
 	return ret;
 }
 
+/*
+ * The snapshot gives up private huge pages before the program runs again:
+ * what it would share then costs a huge page more for each that is written,
+ * and where there is none left the kernel takes it from the snapshot.
+ */
+static int give_up_huge(struct cap_proc *p, struct cr_error *err)
+{
+	struct cap_map *m = malloc(sizeof(*m));
+	const char *text = p->smaps;
+	int64_t r;
+	int ret = m ? 0 : cr_error_set(err, -ENOMEM, "out of memory");
+
+	while (!ret && cap_map_next(&text, m)) {
+		if (!m->huge || m->perm[3] == 's' ||
+		    m->vm_flags & CR_VM_DONTFORK)
+			continue;
+		ret = cr_remote_syscall(&p->snap.task, &r, SYS_munmap, m->start,
+					m->end - m->start, 0, 0, 0, 0, err);
+		if (!ret && r < 0)
+			ret = cr_error_set(err, (int)r,
+					   "unmapping huge pages: %s",
+					   strerror((int)-r));
+	}
+	free(m);
+	if (ret)
+		cr_error_prefix(err, "process %d: snapshot", p->vpid);
+	return ret;
+}
+
 /* What the snapshot of p lacks is copied. */
 int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
 		  struct cr_error *err)
@@ -140,7 +169,9 @@ int cap_fork_rest(struct cr_capture *c, struct cap_proc *p,
 	if (!p->smaps)
 		return cr_error_set(err, -errno, "process %d: smaps: %s",
 				    p->vpid, strerror(errno));
-	ret = cap_read_areas(c, p, p->tid, err);
+	ret = give_up_huge(p, err);
+	if (!ret)
+		ret = cap_read_areas(c, p, p->tid, err);
 	return ret ? ret : cap_copy_private(c, p, false, err);
 }
 

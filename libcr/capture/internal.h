@@ -71,7 +71,8 @@ struct cap_proc {
 	struct cr_guard guard;
 	bool checked;	  /* its memory was looked at before the stop */
 	bool special;	  /* it has areas that fork() does not copy, or
-			     locked ones */
+			     locked ones, or huge pages */
+	bool huge;	  /* it has memory of huge pages (hugetlbfs) */
 	uint32_t pkeys;	  /* in use by its memory: 1 << key */
 	char *status;	  /* /proc/PID/status under the stop */
 	char *smaps;	  /* of the process itself under the stop, where the
@@ -132,6 +133,7 @@ struct cr_capture {
 
 	struct cap_piece *pieces; /* in the order they were copied */
 	size_t n_pieces;
+	uint64_t piece_bytes;
 	struct cap_shm_id {
 		uint64_t dev, ino;
 		uint8_t *seen; /* one per page: is in the pieces */
@@ -304,7 +306,8 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 /* Is this area, of a process with a snapshot, among the pieces? */
 static inline bool cap_unforked(const struct cr_area *a)
 {
-	return a->vm_flags & (CR_VM_DONTFORK | CR_VM_WIPEONFORK);
+	return a->vm_flags & (CR_VM_DONTFORK | CR_VM_WIPEONFORK) ||
+	       (cr_area_huge(a) && a->kind != CR_AREA_ANON_SHARED);
 }
 /* pages.c: which pages of an area are to be saved */
 typedef int (*cap_run_fn)(void *arg, uint64_t addr, size_t len,

@@ -24,7 +24,7 @@ static const struct {
 	{ "nr", CR_VM_NORESERVE },  { "ac", CR_VM_ACCOUNT },
 };
 
-static void parse_flags(const char *line, struct cap_map *m)
+static void parse_flags(const char *line, struct cap_map *m, uint64_t page)
 {
 	size_t i;
 
@@ -37,7 +37,7 @@ static void parse_flags(const char *line, struct cap_map *m)
 		if (!strncmp(line, "io", 2) || !strncmp(line, "pf", 2))
 			m->device = true;
 		else if (!strncmp(line, "ht", 2))
-			m->hugetlb = true;
+			m->huge = (uint8_t)__builtin_ctzll(page | 1ULL << 63);
 		else if (!strncmp(line, "um", 2) || !strncmp(line, "uw", 2) ||
 			 !strncmp(line, "ui", 2))
 			m->userfault = true;
@@ -112,11 +112,13 @@ static bool parse_line(const char **text, struct cap_map *m)
 bool cap_map_next(const char **text, struct cap_map *m)
 {
 	const char *p = *text, *eol;
+	uint64_t page = 0;
 
 	memset(m, 0, offsetof(struct cap_map, path));
 	m->path[0] = 0;
 	m->vm_flags = 0;
-	m->device = m->hugetlb = m->userfault = m->untouched = false;
+	m->huge = 0;
+	m->device = m->userfault = m->untouched = false;
 	eol = strchr(p, '\n');
 	if (!eol || !parse_line(&p, m))
 		return false;
@@ -127,7 +129,9 @@ bool cap_map_next(const char **text, struct cap_map *m)
 	for (p = eol + 1; isupper((unsigned char)*p); p = eol + 1) {
 		eol = strchr(p, '\n');
 		if (!strncmp(p, "VmFlags: ", 9))
-			parse_flags(p + 9, m);
+			parse_flags(p + 9, m, page);
+		else if (!strncmp(p, "KernelPageSize:", 15))
+			page = strtoull(p + 15, NULL, 10) << 10;
 		else if (!strncmp(p, "Anonymous:", 10))
 			m->untouched = !strtoull(p + 10, NULL, 10);
 		else if (!strncmp(p, "Swap:", 5) && strtoull(p + 5, NULL, 10))
@@ -140,6 +144,8 @@ bool cap_map_next(const char **text, struct cap_map *m)
 			break;
 		}
 	}
+	if (m->huge) /* which are counted otherwise */
+		m->untouched = false;
 	*text = p;
 	return true;
 }
@@ -160,11 +166,49 @@ static bool begins(const char *s, const char *with)
 	return !strncmp(s, with, strlen(with));
 }
 
+/* What the kernel calls memory of mmap(2) with MAP_HUGETLB. */
+static const char anon_huge[] = "/anon_hugepage (deleted)";
+
 /* Private memory without a file: what the kernel calls it does not matter. */
 static bool plain_name(const char *path)
 {
 	return !path[0] || !strcmp(path, "[heap]") || begins(path, "[stack") ||
 	       begins(path, "[anon:");
+}
+
+static bool is_deleted(const char *path)
+{
+	return strlen(path) > 10 &&
+	       !strcmp(path + strlen(path) - 10, " (deleted)");
+}
+
+/*
+ * Which pages of a file without a name have content the kernel does not tell:
+ * all of them are looked at.  A huge page that was never touched comes into
+ * being by that.  It must be the file's already: reserved.
+ */
+static int huge_kind(const struct cap_map *m, struct cr_error *err)
+{
+	bool shared = m->perm[3] == 's';
+
+	if (m->dev & CAP_SYSV_DEV)
+		return refuse(m, "made of reserved huge pages (SHM_HUGETLB)",
+			      "have the program use mmap(2) with MAP_HUGETLB, "
+			      "or System V shared memory without them",
+			      err);
+	if (!is_deleted(m->path))
+		return shared ? CR_AREA_FILE_SHARED : CR_AREA_FILE_PRIVATE;
+	if (!shared && strcmp(m->path, anon_huge) != 0)
+		return refuse(m, "private memory of a file of huge pages that "
+				 "has no name",
+			      "have the program use MAP_ANONYMOUS and "
+			      "MAP_HUGETLB, or give the file a name",
+			      err);
+	if (shared && m->vm_flags & CR_VM_NORESERVE)
+		return refuse(m, "shared memory of huge pages that are not "
+				 "reserved",
+			      "have the program do without MAP_NORESERVE", err);
+	return shared ? CR_AREA_ANON_SHARED : CR_AREA_ANON;
 }
 
 int cap_map_kind(const struct cap_map *m, struct cr_error *err)
@@ -184,11 +228,6 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 			      "have the program close the device before the "
 			      "checkpoint",
 			      err);
-	if (m->hugetlb || begins(p, "/anon_hugepage"))
-		return refuse(m, "made of reserved huge pages (hugetlbfs)",
-			      "run the program without them; transparent huge "
-			      "pages are fine",
-			      err);
 	if (m->userfault)
 		return refuse(m, "watched by userfaultfd",
 			      "unregister it before the checkpoint", err);
@@ -203,6 +242,8 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (begins(p, "anon_inode:") || begins(p, "socket:"))
 		return refuse(m, "no memory of the program's own",
 			      "close it before the checkpoint", err);
+	if (m->huge)
+		return huge_kind(m, err);
 	if (m->dev & CAP_SYSV_DEV) /* the first one's id, 0, is its inode */
 		return CR_AREA_ANON_SHARED;
 	if (!m->ino) {
@@ -214,6 +255,8 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 		return refuse(m, "of a kind unknown here", "please report it",
 			      err);
 	}
+	if (!strcmp(p, anon_huge))
+		return shared ? CR_AREA_ANON_SHARED : CR_AREA_ANON;
 	if (begins(p, "/memfd:" CR_CONTROL_NAME) && !shared)
 		return CR_AREA_CONTROL;
 	if (!strcmp(p, "/dev/zero") && !shared)
@@ -223,7 +266,7 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (p[0] != '/')
 		return refuse(m, "of a kind unknown here", "please report it",
 			      err);
-	if (strlen(p) > 10 && !strcmp(p + strlen(p) - 10, " (deleted)"))
+	if (is_deleted(p))
 		return shared ? CR_AREA_ANON_SHARED : CR_AREA_FILE_PRIVATE;
 	/*
 	 * Java's counters, for others to look at: the file ends with the

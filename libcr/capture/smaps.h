@@ -15,7 +15,8 @@ struct cap_map {
 	char path[4128]; /* or [name], or empty; unescaped */
 	/* smaps only */
 	uint32_t vm_flags; /* CR_VM_* */
-	bool device, hugetlb, userfault;
+	bool device, userfault;
+	uint8_t huge; /* made of huge pages (hugetlbfs) of 1 << huge bytes */
 	bool untouched; /* it has no page of its own: neither in memory, but
 			   for the page of zeros, nor swapped */
 };

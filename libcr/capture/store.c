@@ -148,7 +148,7 @@ static int store_area(struct source *s, const struct cr_area *a,
 	ret = cap_transfer_flush(&s->transfer, err);
 	if (ret)
 		return ret;
-	s->zero_matters = a->kind != CR_AREA_ANON;
+	s->zero_matters = a->kind != CR_AREA_ANON || cr_area_huge(a);
 	s->may_fail = a->kind == CR_AREA_FILE_PRIVATE;
 	if (pieces)
 		return store_pieces(s, s->space, a->start, a->end, err);

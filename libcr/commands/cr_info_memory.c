@@ -42,6 +42,8 @@ static void print_what(const struct info *in, const struct cr_area *area)
 			printf(" (shared memory %" PRIu32 ", +%#" PRIx64 ")",
 			       area->shm, area->offset);
 	}
+	if (cr_area_huge(area))
+		printf(" (pages of %s)", info_size(cr_area_huge(area)).text);
 	if (*flags)
 		printf(" [%s]", flags);
 	putchar('\n');

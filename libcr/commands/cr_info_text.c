@@ -81,6 +81,7 @@ const char *info_object_kind(uint32_t kind)
 		[CR_OBJ_SYSV_MSG] = "System V message queue",
 		[CR_OBJ_PTY] = "pty",
 		[CR_OBJ_UNNAMED] = "file without a name",
+		[CR_OBJ_MEMFD_HUGE] = "memfd of huge pages",
 	};
 
 	return WORD(words, kind);

@@ -27,7 +27,7 @@ static const char *area_fault(const struct cr_image *img,
 	bool of_file = area->kind == CR_AREA_FILE_PRIVATE ||
 		       area->kind == CR_AREA_FILE_SHARED;
 	bool of_shm = area->kind == CR_AREA_ANON_SHARED;
-	uint64_t len = area->end - area->start;
+	uint64_t len = area->end - area->start, huge = cr_area_huge(area);
 
 	if (area->kind < CR_AREA_ANON || area->kind > CR_AREA_CONTROL)
 		return "its kind is unknown";
@@ -37,6 +37,11 @@ static const char *area_fault(const struct cr_image *img,
 		return "it ends before it begins";
 	if (area->end > USER_END && area->kind != CR_AREA_VSYSCALL)
 		return "it lies beyond the user's addresses";
+	if (huge && (huge < CR_PAGE_SIZE || area->kind < CR_AREA_ANON ||
+		     area->kind > CR_AREA_ANON_SHARED ||
+		     area->start % huge || area->end % huge ||
+		     area->offset % huge))
+		return "it cannot be of huge pages";
 	if (area->prot & ~PROT_ALL)
 		return "its protection has unknown bits";
 	if (area->vm_flags & ~VM_ALL)

@@ -208,7 +208,7 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 		const struct cr_setting *s = &img->settings[i];
 
 		if (!s->kind || s->kind > CR_SETTING_MAIN_ENDED ||
-		    (s->kind > CR_SETTING_PKEYS &&
+		    (s->kind > CR_SETTING_HUGE_PAGES &&
 		     s->kind < CR_SETTING_TSC))
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is of kind %u, which "

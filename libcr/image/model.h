@@ -74,6 +74,7 @@ enum cr_object_kind {
 	CR_OBJ_SYSV_MSG,
 	CR_OBJ_PTY,	 /* pseudo terminal, both ends */
 	CR_OBJ_UNNAMED = 22, /* file without a name, open and mapped shared */
+	CR_OBJ_MEMFD_HUGE,   /* memory file of huge pages */
 	CR_OBJ_KINDS, /* not a kind: behind the last one */
 };
 
@@ -121,6 +122,24 @@ struct cr_area {
 	char *name;	     /* "[heap]", "[stack]", "[anon:...]" or NULL */
 	bool untouched; /* capture only: it has no page of its own */
 };
+
+/*
+ * Memory of huge pages (hugetlbfs) of 1 << bits bytes: MAP_HUGETLB and the
+ * bits where mmap(2) has them.
+ */
+#define CR_MAP_HUGETLB 0x40000u
+#define CR_MAP_HUGE_SHIFT 26
+static inline uint32_t cr_huge_flags(unsigned int bits)
+{
+	return CR_MAP_HUGETLB | (uint32_t)bits << CR_MAP_HUGE_SHIFT;
+}
+/* The size of its huge pages; 0: it has none. */
+static inline uint64_t cr_area_huge(const struct cr_area *a)
+{
+	return a->map_flags & CR_MAP_HUGETLB
+		       ? 1ULL << (a->map_flags >> CR_MAP_HUGE_SHIFT & 63)
+		       : 0;
+}
 
 /* vm_flags: the names are those of VmFlags in /proc/PID/smaps */
 #define CR_VM_DONTFORK (1u << 0)     /* dc */
@@ -280,6 +299,7 @@ enum cr_setting_kind {
 	CR_SETTING_MEMORY_MERGE,   /* PR_SET_MEMORY_MERGE */
 	CR_SETTING_LOCK_FUTURE,	   /* flags of mlockall() */
 	CR_SETTING_PKEYS,	   /* protection keys: 1 << key */
+	CR_SETTING_HUGE_PAGES,	   /* it has some: their sizes, ORed */
 	CR_SETTING_TSC = 16,	   /* PR_SET_TSC */
 	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
 	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */

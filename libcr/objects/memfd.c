@@ -7,13 +7,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
+#include <linux/memfd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "objects/huge.h"
 #include "objects/kinds.h"
 #include "objects/record.h"
 #include "restore/restore.h"
@@ -29,6 +29,7 @@ struct state {
 	uint64_t size;
 	uint32_t seals;
 	uint32_t shm; /* index in cr_image.shms, or none: it is empty */
+	uint32_t huge; /* its pages are of 1 << huge bytes; 0: ordinary ones */
 };
 
 static void record(struct cr_pack *p, void *state)
@@ -41,30 +42,31 @@ static void record(struct cr_pack *p, void *state)
 	cr_pack_u32(p, &s->shm);
 }
 
+/* Of huge pages: the same, and their size. */
+static void record_huge(struct cr_pack *p, void *state)
+{
+	struct state *s = state;
+
+	record(p, s);
+	cr_pack_u32(p, &s->huge);
+}
+
+static int unrecord(const struct cr_file *file, struct state *s,
+		    struct cr_error *err)
+{
+	int ret = cr_object_unrecord(
+		file, file->kind == CR_OBJ_MEMFD_HUGE ? record_huge : record, s,
+		err);
+
+	if (!ret && (!s->name || s->huge > 63))
+		ret = cr_error_set(err, -EINVAL, "it has no name, or pages of "
+				   "no size");
+	return ret;
+}
+
 static bool claims(const struct cr_object_source *src)
 {
 	return !strncmp(src->link, prefix, sizeof(prefix) - 1);
-}
-
-static int check(const struct cr_object_source *src, struct cr_error *err)
-{
-	struct statfs fs;
-	int fd = cr_object_dup(src, err), ret;
-
-	if (fd < 0)
-		return fd;
-	ret = fstatfs(fd, &fs) ? -errno : 0;
-	cr_object_undup(src, fd);
-	if (ret)
-		return cr_error_set(err, ret, "%s: %s", cr_object_label(src),
-				    strerror(-ret));
-	if (fs.f_type == HUGETLBFS_MAGIC)
-		return cr_error_set(err, -ENOTSUP,
-				    "%s is a memory file of huge pages, which "
-				    "cannot be saved; make it without "
-				    "MFD_HUGETLB",
-				    cr_object_label(src));
-	return 0;
 }
 
 static int read_state(const struct cr_object_source *src, int fd,
@@ -78,6 +80,7 @@ static int read_state(const struct cr_object_source *src, int fd,
 				    cr_object_label(src), strerror(errno));
 	s->seals = (uint32_t)seals;
 	s->size = (uint64_t)st.st_size;
+	s->huge = cr_huge_file(fd);
 	s->name = strdup(src->link + sizeof(prefix) - 1);
 	if (!s->name)
 		return cr_error_set(err, -ENOMEM, "out of memory");
@@ -93,16 +96,16 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 	struct state s = { .shm = CR_NONE };
 	int fd, ret;
 
-	ret = check(src, err);
-	if (ret)
-		return ret;
 	fd = cr_object_dup(src, err);
 	if (fd < 0)
 		return fd;
 	ret = read_state(src, fd, &s, err);
 	cr_object_undup(src, fd);
+	if (s.huge)
+		file->kind = CR_OBJ_MEMFD_HUGE;
 	if (!ret)
-		ret = cr_object_record(file, record, &s, err);
+		ret = cr_object_record(file, s.huge ? record_huge : record, &s,
+				       err);
 	file->object_id = cr_object_id(&src->st);
 	file->id.mode = src->st.st_mode;
 	free(s.name);
@@ -112,7 +115,12 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 static int make(struct cr_restore_context *ctx, const struct cr_file *file,
 		const struct state *s, struct cr_error *err)
 {
-	int fd = memfd_create(s->name, MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd, ret;
+
+	if (s->huge)
+		flags |= MFD_HUGETLB | s->huge << MFD_HUGE_SHIFT;
+	fd = memfd_create(s->name, flags);
 
 	if (fd < 0)
 		return cr_error_set(err, -errno, "%s: %s", s->name,
@@ -146,9 +154,7 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 	struct state s = { 0 };
 	int master, fd = -1, ret;
 
-	ret = cr_object_unrecord(file, record, &s, err);
-	if (!ret && !s.name)
-		ret = cr_error_set(err, -EINVAL, "it has no name");
+	ret = unrecord(file, &s, err);
 	if (!ret &&
 	    cr_restore_lookup(ctx, CR_OBJ_MEMFD, file->object_id, 0, &master))
 		ret = make(ctx, file, &s, err);
@@ -172,10 +178,10 @@ static int finish(struct cr_restore_context *ctx, const struct cr_file *file,
 	struct state s = { 0 };
 	int master, ret;
 
-	ret = cr_object_unrecord(file, record, &s, err);
+	ret = unrecord(file, &s, err);
+	free(s.name);
 	if (ret)
 		return ret;
-	free(s.name);
 	ret = cr_restore_lookup(ctx, CR_OBJ_MEMFD, file->object_id, 0, &master);
 	if (ret)
 		return cr_error_set(err, ret, "memory file: not made");
@@ -194,8 +200,38 @@ const struct cr_object_ops cr_object_memfd = {
 	.kind = CR_OBJ_MEMFD,
 	.name = "memory file",
 	.claims = claims,
-	.check = check,
 	.capture = capture,
+	.restore = restore,
+	.connect = finish,
+};
+
+uint64_t cr_memfd_huge_size(const struct cr_image *img, uint32_t shm)
+{
+	for (size_t i = 0; i < img->n_files; i++) {
+		struct state s = { 0 };
+		bool it;
+
+		if (img->files[i].kind != CR_OBJ_MEMFD_HUGE)
+			continue;
+		it = !unrecord(&img->files[i], &s, NULL) && s.shm == shm;
+		free(s.name);
+		if (it)
+			return 1ULL << s.huge;
+	}
+	return 0;
+}
+
+static bool claims_nothing(const struct cr_object_source *src)
+{
+	(void)src;
+	return false;
+}
+
+/* A program that does not know of huge pages must not restore it. */
+const struct cr_object_ops cr_object_memfd_huge = {
+	.kind = CR_OBJ_MEMFD_HUGE,
+	.name = "memory file of huge pages",
+	.claims = claims_nothing, /* but the one above, which looks closer */
 	.restore = restore,
 	.connect = finish,
 };

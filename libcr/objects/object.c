@@ -13,7 +13,8 @@ static const struct cr_object_ops *const kinds[] = {
 	&cr_object_directory, &cr_object_device,  &cr_object_pipe,
 	&cr_object_stdio,     &cr_object_eventfd, &cr_object_signalfd,
 	&cr_object_timerfd,   &cr_object_epoll,	  &cr_object_unix,
-	&cr_object_fifo,      &cr_object_memfd,	  &cr_object_inet,
+	&cr_object_fifo,      &cr_object_memfd,	  &cr_object_memfd_huge,
+	&cr_object_inet,
 	&cr_object_pidfd,     &cr_object_inotify, &cr_object_sysv_shm,
 	&cr_object_sysv_sem,  &cr_object_sysv_msg,
 };

@@ -101,6 +101,11 @@ int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err);
 bool cr_verify_same(const struct cr_file_id *id, int fd);
 /* verify_memory.c */
 int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err);
+/* huge.c: are there enough huge pages?  Then shared memory of them. */
+int cr_huge_verify(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_huge_fill(struct cr_restore_context *ctx, uint32_t shm, int fd,
+		 struct cr_error *err);
+int cr_huge_make_shared(struct cr_restore_context *ctx, struct cr_error *err);
 /*
  * With --check everything that stands in the way is told, one line each, not
  * only the first; err then holds the first.  0 to go on, or ret.

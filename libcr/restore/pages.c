@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "objects/huge.h"
 #include "restore/build.h"
 
 #define BATCH_VECS 256		/* runs in one preadv */
@@ -36,16 +37,14 @@ int cr_pages_fill_shm(struct cr_restore_context *ctx, uint32_t shm,
 	return 0;
 }
 
-int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
-		      struct cr_error *err)
+static int write_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
+			struct cr_error *err)
 {
 	const struct cr_run *run;
 	size_t n = 0;
 	char *buf;
 	int ret = 0;
 
-	if (shm >= ctx->img->n_shms)
-		return cr_error_set(err, -EINVAL, "no such shared memory");
 	buf = malloc(CHUNK);
 	if (!buf)
 		return cr_error_set(err, -ENOMEM, "out of memory");
@@ -64,6 +63,18 @@ int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
 						   strerror(errno));
 		}
 	free(buf);
+	return ret;
+}
+
+int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
+		      struct cr_error *err)
+{
+	int ret;
+
+	if (shm >= ctx->img->n_shms)
+		return cr_error_set(err, -EINVAL, "no such shared memory");
+	ret = cr_huge_file(fd) ? cr_huge_fill(ctx, shm, fd, err)
+			       : write_shared(ctx, shm, fd, err);
 	if (ret)
 		return ret;
 	ctx->shm_fd[shm] = fcntl(fd, F_DUPFD_CLOEXEC, 3);

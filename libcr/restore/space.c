@@ -122,6 +122,9 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 	uint8_t *page;
 	int ret;
 
+	ret = cr_huge_make_shared(ctx, err);
+	if (ret < 0)
+		return ret;
 	size = CR_PAGE_SIZE + CR_BENCH_SCRATCH + CR_BENCH_DATA + CR_BENCH_PARK;
 	for (size_t i = 0; i < img->n_shms; i++)
 		size += (img->shms[i].size + 0xfff) & ~0xfffULL;

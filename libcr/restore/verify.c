@@ -225,6 +225,8 @@ int cr_verify(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = cr_verify_found(ctx, cr_verify_memory(ctx, err), err);
 	if (!ret)
+		ret = cr_huge_verify(ctx, err);
+	if (!ret)
 		ret = cr_verify_found(ctx, cr_verify_identity(ctx, err), err);
 	if (!ret)
 		ret = cr_verify_mapped(ctx, err);

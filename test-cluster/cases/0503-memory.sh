@@ -8,19 +8,6 @@ tmpdir
 . "$CR_SRC/test-cluster/cases/restart.sh"
 cc_prog memory "$CR_SRC/test-cluster/cases/memory.c"
 
-# parent: id of the first process of the program as we see it; restarted by a
-# user it has other ids inside
-parent() {
-	local pid
-	for pid in $(running memory); do
-		if [ "$(cat "/proc/$(awk '/^PPid/{print $2}' \
-				"/proc/$pid/status")/comm")" != memory ] &&
-			grep -q '^TracerPid:.*[^0-9]0$' "/proc/$pid/status"; then
-			echo "$pid"
-		fi
-	done
-}
-
 # good: has $pid check itself for the next time
 good() {
 	n=$((n + 1))
@@ -40,7 +27,7 @@ rounds() {
 	chmod 666 out
 	"$@" setsid ../memory >>out 2>&1 </dev/null &
 	wait_for 'grep -q ready out' 20
-	pid=$(parent)
+	pid=$(first_of memory)
 	for i in 1 2 3 4 5; do
 		"$@" cr_checkpoint -f img "$pid" || fail "checkpoint $i"
 		good
@@ -49,9 +36,9 @@ rounds() {
 		"$@" cr_checkpoint --kill -f img "$pid" || fail "save $i"
 		wait $! 2>/dev/null || true
 		"$@" timeout 60 cr_restart img 2>err &
-		wait_for '[ -n "$(parent)" ] || gone $!' 20
+		wait_for '[ -n "$(first_of memory)" ] || gone $!' 20
 		! gone $! || fail "restart $i: $(cat err)"
-		pid=$(parent)
+		pid=$(first_of memory)
 		good
 	done
 	kill -TERM "$pid"

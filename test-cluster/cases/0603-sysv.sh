@@ -4,9 +4,7 @@
 # time limit: 90
 . "$(dirname "$0")/lib.sh"
 # ids of System V IPC that nobody else takes meanwhile
-if [ "$(id -u)" = 0 ] && [ -z "${CR_IN_IPCNS:-}" ]; then
-	CR_IN_IPCNS=1 exec unshare --ipc bash "$CASE"
-fi
+enter_ipcns
 enter_pidns
 need_root
 tmpdir

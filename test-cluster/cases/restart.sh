@@ -42,3 +42,15 @@ running() {
 		[ ${#tasks[@]} = 1 ] || echo "${f#/proc/}"
 	done
 }
+
+# first_of NAME: the id, as we see it, of the first process of such a tree that
+# no checkpoint holds.
+first_of() {
+	local pid parent
+	for pid in $(running "$1"); do
+		parent=$(awk '/^PPid/ { print $2 }' "/proc/$pid/status") || true
+		[ "$(cat "/proc/$parent/comm" 2>/dev/null)" = "$1" ] ||
+			! grep -qs '^TracerPid:.*[^0-9]0$' "/proc/$pid/status" ||
+			echo "$pid"
+	done
+}
