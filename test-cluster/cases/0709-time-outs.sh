@@ -3,6 +3,7 @@
 # Who waits for a limited time waits for what was left of it, on continue and on restart.
 # time limit: 240
 . "$(dirname "$0")/lib.sh"
+enter_ipcns # semaphores of who is killed stay
 enter_pidns
 tmpdir
 . "$CR_SRC/test-cluster/cases/restart.sh"

@@ -3,6 +3,7 @@
 # Saved and restarted faster than they wait, threads still time out, and never too early.
 # time limit: 120
 . "$(dirname "$0")/lib.sh"
+enter_ipcns # semaphores of who is killed stay
 enter_pidns
 tmpdir
 . "$CR_SRC/test-cluster/cases/restart.sh"

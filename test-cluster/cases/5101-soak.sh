@@ -5,10 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/soak.sh"
 need_choose_ids
-# alone with its semaphores: those that others leave cost time at each stop
-if [ "$(id -u)" = 0 ] && [ -z "${CR_SOAK_ALONE:-}" ]; then
-	CR_SOAK_ALONE=1 exec unshare --ipc bash "$CASE"
-fi
+enter_ipcns # the semaphores of others cost time at each stop
 enter_pidns
 tmpdir
 soak_build soak

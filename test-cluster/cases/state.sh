@@ -32,7 +32,7 @@ state_build() {
 	local src
 	mapfile -t src < <(state_sources)
 	src+=("$state_dir/main.c")
-	program "$1" "$(cat "$state_dir/state.h" "${src[@]}")" "${CC:-gcc}" \
+	program "$1" "$(cat "$state_dir"/*.h "${src[@]}")" "${CC:-gcc}" \
 		-std=gnu11 -D_GNU_SOURCE= -O1 -g -Wall -pthread "${src[@]}"
 }
 
