@@ -57,6 +57,16 @@ static const char *own_thing(const struct cap_proc *p, pid_t tid,
 	return NULL;
 }
 
+static void check_shadow_stack(struct cr_capture *c, const struct cap_proc *p,
+			       pid_t tid, const char *status)
+{
+	struct cr_error why = { 0 };
+
+	if (cap_refuse_shadow_stack(p->vpid, cap_thread_vtid(p, tid), status,
+				    &why))
+		cap_report(c, "%s", why.text);
+}
+
 static void check_thread(struct cr_capture *c, struct cap_proc *p, pid_t tid,
 			 const char *leader, bool *traced)
 {
@@ -69,6 +79,7 @@ static void check_thread(struct cr_capture *c, struct cap_proc *p, pid_t tid,
 		*traced = cr_procfs_last(status, "TracerPid", 0);
 		cap_check_traced(c, p, status);
 	}
+	check_shadow_stack(c, p, tid, status);
 	what = own_thing(p, tid, leader, status);
 	if (what)
 		cap_report(c, "process %d: thread %d has %s of its "
@@ -93,6 +104,7 @@ void cap_check_threads(struct cr_capture *c, struct cap_proc *p)
 		free(leader);
 		return; /* gone */
 	}
+	check_shadow_stack(c, p, p->tid, leader);
 	cap_check_timers(c, p, n);
 	for (i = 0; i < n; i++)
 		if (tids[i] != p->tid && !p->omitted)

@@ -326,6 +326,9 @@ bool cap_permitted(struct cr_capture *c, struct cap_proc *p);
 int cap_read_control(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
 /* transfer.c: pages that the kernel module writes */
+/* cet.c: -ENOTSUP if the thread with this status has a shadow stack */
+int cap_refuse_shadow_stack(int32_t vpid, int32_t vtid, const char *status,
+			    struct cr_error *err);
 #define CAP_RANGES 512
 #define CAP_RUNS 16 /* in one call, so that it does not take for ever */
 struct cap_transfer {

@@ -115,7 +115,7 @@ static int read_status(struct cap_proc *p, struct cr_error *err)
 	if (!p->status || cr_procfs_stat(p->pid, &p->stat))
 		return cr_error_set(err, -errno, "process %d: status: %s",
 				    p->vpid, strerror(errno));
-	return 0;
+	return cap_refuse_shadow_stack(p->vpid, p->vpid, p->status, err);
 }
 
 /* For all threads that have this memory. */

@@ -94,12 +94,49 @@ static void test_itself(void **state)
 }
 
 int main(void)
+/* As Linux 6.6 and newer show it, on a machine that has it; and others. */
+static void test_shadow_stack(void **state)
+{
+	static const char begin[] = "Name:\tprog\nSeccomp:\t0\n";
+	static const struct {
+		const char *line;
+		int ret;
+	} cases[] = {
+		{ "x86_Thread_features:\tshstk \n", -ENOTSUP },
+		{ "x86_Thread_features:\tshstk wrss \n", -ENOTSUP },
+		{ "x86_Thread_features:\twrss shstk\n", -ENOTSUP },
+		{ "x86_Thread_features:\t\n", 0 },
+		{ "x86_Thread_features:\t", 0 },
+		{ "x86_Thread_features:\twrss \n", 0 },
+		{ "x86_Thread_features:\tshstk2 \n", 0 },
+		{ "x86_Thread_features_locked:\tshstk wrss \n", 0 },
+		{ "x86_Thread_features:\t\n"
+		  "x86_Thread_features_locked:\tshstk \n", 0 },
+		{ "", 0 },
+	};
+	struct cr_error err;
+	char status[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(status, sizeof(status), "%s%s", begin, cases[i].line);
+		cr_error_clear(&err);
+		assert_int_equal(cap_refuse_shadow_stack(17, 18, status, &err),
+				 cases[i].ret);
+		if (cases[i].ret)
+			assert_non_null(strstr(
+				err.text, "process 17: thread 18 has a shadow "
+					  "stack (CET), which cannot be saved; "
+					  "run the program with "));
+	}
+}
+
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_such_process),
 		cmocka_unit_test(test_itself),
 	};
+		cmocka_unit_test(test_shadow_stack),
 
 	return cmocka_run_group_tests(tests, lib_setup, NULL);
 }
