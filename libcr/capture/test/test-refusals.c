@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "capture/internal.h"
 #include "capture/test/lib.h"
 
 static void idle(void)
@@ -93,7 +94,6 @@ static void test_itself(void **state)
 	assert_null(c);
 }
 
-int main(void)
 /* As Linux 6.6 and newer show it, on a machine that has it; and others. */
 static void test_shadow_stack(void **state)
 {
@@ -130,13 +130,14 @@ static void test_shadow_stack(void **state)
 	}
 }
 
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_such_process),
 		cmocka_unit_test(test_itself),
-	};
 		cmocka_unit_test(test_shadow_stack),
+	};
 
 	return cmocka_run_group_tests(tests, lib_setup, NULL);
 }
