@@ -63,6 +63,20 @@ int dev_open(void)
 	return dev;
 }
 
+bool can_stop_threads(void)
+{
+	struct cr_ioc_info info;
+	int dev = dev_open();
+	bool can;
+
+	call(dev, CR_IOC_INFO, &info);
+	close(dev);
+	can = info.features & CR_FEATURE_STOP;
+	if (!can)
+		printf("this kernel does not let a module stop threads\n");
+	return can;
+}
+
 int dev_stop(int dev, pid_t pid, uint32_t ms, struct cr_ioc_stop *arg)
 {
 	*arg = (struct cr_ioc_stop){ .pid = pid, .timeout_ms = ms };

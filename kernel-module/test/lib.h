@@ -30,6 +30,8 @@ int test_end(void);
 int call(int dev, unsigned long cmd, void *arg);
 int attach(int dev, pid_t pid);
 int dev_open(void);
+/* Can the module here stop threads?  Says so if not. */
+bool can_stop_threads(void);
 int dev_stop(int dev, pid_t pid, uint32_t ms, struct cr_ioc_stop *arg);
 /* Becomes an ordinary user without any right. */
 void become(uid_t uid);

@@ -41,11 +41,11 @@ static bool has_beaten(void *arg)
 
 static void stop_for_ever(int dev, bool again)
 {
-	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 60000 };
+	struct cr_ioc_stop s;
 	struct cr_ioc_target t = { .pid = target };
 
 	do {
-		call(dev, CR_IOC_STOP, &s);
+		dev_stop(dev, target, ENOUGH_MS, &s);
 		if (again)
 			call(dev, CR_IOC_RESUME, &t);
 	} while (again);
@@ -140,24 +140,19 @@ static void kill_at(int step)
 
 static void again(void *arg)
 {
-	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 60000 };
+	struct cr_ioc_stop s;
 	int dev = dev_open(), ret = attach(dev, target);
 
 	(void)arg;
 	expect(!ret, "attach: %d", ret);
-	ret = can_stop ? call(dev, CR_IOC_STOP, &s) : 0;
+	ret = can_stop ? dev_stop(dev, target, ENOUGH_MS, &s) : 0;
 	expect(!ret, "stop: %d", ret);
 	close(dev);
 }
 
 int main(void)
 {
-	struct cr_ioc_info info;
-	int dev = dev_open();
-
-	call(dev, CR_IOC_INFO, &info);
-	close(dev);
-	can_stop = info.features & CR_FEATURE_STOP;
+	can_stop = can_stop_threads();
 	beat = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	heir = (pid_t *)(beat + 1);

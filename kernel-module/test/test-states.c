@@ -135,15 +135,8 @@ static void test_killed(void)
 
 int main(void)
 {
-	struct cr_ioc_info info;
-	int dev = dev_open();
-
-	call(dev, CR_IOC_INFO, &info);
-	close(dev);
-	if (!(info.features & CR_FEATURE_STOP)) {
-		printf("this kernel does not let a module stop threads\n");
+	if (!can_stop_threads())
 		return 77;
-	}
 	test_states();
 	test_killed();
 	return test_end();

@@ -355,16 +355,10 @@ static void test_pending(void *arg)
 
 int main(void)
 {
-	struct cr_ioc_info info;
 	pid_t pid;
-	int dev = dev_open();
 
-	call(dev, CR_IOC_INFO, &info);
-	close(dev);
-	if (!(info.features & CR_FEATURE_STOP)) {
-		printf("this kernel does not let a module stop threads\n");
+	if (!can_stop_threads())
 		return 77;
-	}
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid = start_as(USER, crowd, NULL);

@@ -55,12 +55,12 @@ static pid_t find_worker(void)
 
 static void test_stop(void *arg)
 {
-	struct cr_ioc_stop s = { .pid = target, .timeout_ms = 60000 };
+	struct cr_ioc_stop s;
 	int dev = dev_open(), ret = attach(dev, target);
 
 	(void)arg;
 	expect(!ret, "attach: %d", ret);
-	ret = call(dev, CR_IOC_STOP, &s);
+	ret = dev_stop(dev, target, ENOUGH_MS, &s);
 	if (worker)
 		expect(ret == -EBUSY && s.why == CR_WHY_WORKER &&
 			       s.tid == worker,
@@ -72,15 +72,8 @@ static void test_stop(void *arg)
 
 int main(void)
 {
-	struct cr_ioc_info info;
-	int dev = dev_open();
-
-	call(dev, CR_IOC_INFO, &info);
-	close(dev);
-	if (!(info.features & CR_FEATURE_STOP)) {
-		printf("this kernel does not let a module stop threads\n");
+	if (!can_stop_threads())
 		return 77;
-	}
 	made = mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	target = start_as(USER, with_worker, NULL);
