@@ -6,7 +6,7 @@
 enter_pidns
 tmpdir
 # Eight processes; each makes a child that makes another one and leaves it.
-cat >storm.c <<'END'
+cc_prog storm - <<'END'
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <fcntl.h>
@@ -40,31 +40,5 @@ int main(void)
 	return 0;
 }
 END
-gcc -O2 -o storm storm.c
-truncate -s 4096 count
-forks() { od -An -td8 -N8 count | tr -d ' '; }
-goes_on() {
-	local end
-	end=$(($(forks) + 100))
-	wait_for '[ "$(forks)" -gt $end ]' 20
-}
-
-setsid ./storm </dev/null >out 2>&1 &
-pid=$!
-at_exit "kill -9 -$pid 2>/dev/null"
-goes_on
-for ((i = 0; i < ${CR_TEST_RUNS:-5}; i++)); do
-	cr_checkpoint -f image "$pid"
-	goes_on
-done
-kill -9 -- -"$pid"
-wait "$pid" || true
-wait_for '! kill -0 -- -"$pid" 2>/dev/null' 20
-for option in $(pid_options); do
-	cr_restart "$option" image &
-	restart=$!
-	goes_on
-	printf '\1' | dd of=count bs=1 seek=8 conv=notrunc status=none
-	wait "$restart"
-	printf '\0' | dd of=count bs=1 seek=8 conv=notrunc status=none
-done
+. "$CR_SRC/test-cluster/cases/storm.sh"
+storm
