@@ -337,7 +337,9 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 		usleep(STUCK_MS * 1000);
 	}
 	cap_note_ended(c, true);
-	ret = cap_make_rests(c, err);
+	ret = cap_check_held(c, err);
+	if (!ret)
+		ret = cap_make_rests(c, err);
 	if (ret)
 		return ret;
 	cap_scope_order(c);

@@ -254,6 +254,8 @@ bool cap_check_traced(struct cr_capture *c, struct cap_proc *p,
 void cap_check_tracers(struct cr_capture *c);
 /* check_threads.c */
 void cap_check_threads(struct cr_capture *c, struct cap_proc *p);
+/* check_held.c */
+int cap_check_held(struct cr_capture *c, struct cr_error *err);
 /* mapped.c: files behind areas */
 /* saved: its content is in the image, as that of a deleted one */
 int cap_mapped_file(struct cr_capture *c, pid_t pid, const char *path,

@@ -3,7 +3,10 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <linux/membarrier.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,9 +171,10 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 			 struct cr_error *err)
 {
 	struct cr_task *t = &p->threads[0]->task;
-	struct cr_remote_call call[2] = {
+	struct cr_remote_call call[3] = {
 		{ .nr = SYS_prctl, .arg = { PR_GET_MDWE } },
 		{ .nr = SYS_prctl, .arg = { PR_GET_MEMORY_MERGE } },
+		{ .nr = SYS_modify_ldt, .arg = { 0, p->scratch, 8 } },
 	};
 	uint32_t mm = cap_model(c, p)->mm;
 	char *text = cr_procfs_read(p->tid, NULL, "coredump_filter");
@@ -187,7 +191,13 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 		ret = cap_add_setting(c, CR_SETTING_CORE_FILTER, mm, filter,
 				      err);
 	if (!ret)
-		ret = cr_remote_batch(t, call, 2, err);
+		ret = cr_remote_batch(t, call, 3, err);
+	if (!ret && call[2].ret > 0)
+		ret = cr_error_set(err, -ENOTSUP,
+				   "process %d: has segments of its own "
+				   "(modify_ldt(2)), which cannot be saved; use "
+				   "a program without 16- and 32-bit code",
+				   p->vpid);
 	if (!ret && call[0].ret > 0)
 		ret = cap_add_setting(c, CR_SETTING_MDWE, mm,
 				      (uint64_t)call[0].ret, err);
@@ -203,6 +213,45 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 	return ret;
 }
 
+/*
+ * The times of deadline scheduling, or a time slice of its own, which shows in
+ * not being ours: no policy but these has a runtime.
+ */
+static int read_sched_times(struct cr_capture *c, struct cap_thread *t,
+			    struct cr_error *err)
+{
+	struct sched_attr a = { 0 }, own = { 0 };
+	struct cr_blob *data;
+
+	if (syscall(SYS_sched_getattr, t->task.tid, &a, sizeof(a), 0) ||
+	    syscall(SYS_sched_getattr, 0, &own, sizeof(own), 0))
+		return cr_error_set(err, -errno, "thread %d: scheduling: %s",
+				    t->vtid, strerror(errno));
+	if (!a.sched_runtime || (a.sched_policy != SCHED_DEADLINE &&
+				 a.sched_runtime == own.sched_runtime))
+		return 0;
+	if (cap_add_setting(c, CR_SETTING_SCHED_TIMES, (uint32_t)t->vtid,
+			    a.sched_runtime, err))
+		return err->code;
+	data = &c->img->settings[c->img->n_settings - 1].data;
+	if (cr_blob_set(data,
+			(uint64_t[3]){ a.sched_deadline, a.sched_period,
+				       a.sched_flags },
+			24))
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int refuse_keys(const struct cap_thread *t, const char *whose,
+		       struct cr_error *err)
+{
+	return cr_error_set(err, -ENOTSUP,
+			    "thread %d: keeps keys in a keyring of its %s "
+			    "(keyrings(7)), which cannot be saved; have the "
+			    "program use that of its session or user",
+			    t->vtid, whose);
+}
+
 /* Of a thread that is saved; after its scratch memory is there. */
 int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 			     struct cr_error *err)
@@ -213,7 +262,7 @@ int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 	} out;
 	struct cr_task *k = &t->task;
 	const uint64_t at = k->scratch;
-	struct cr_remote_call call[3] = {
+	struct cr_remote_call call[5] = {
 		{ SYS_get_mempolicy,
 		  { at + offsetof(typeof(out), mode), at, POLICY_BITS + 1 },
 		  0 },
@@ -221,11 +270,17 @@ int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 		  { PR_GET_TSC, at + offsetof(typeof(out), tsc) },
 		  0 },
 		{ SYS_prctl, { PR_MCE_KILL_GET }, 0 },
+		{ SYS_keyctl,
+		  { KEYCTL_GET_KEYRING_ID, (uint64_t)KEY_SPEC_THREAD_KEYRING },
+		  0 },
+		{ SYS_keyctl,
+		  { KEYCTL_GET_KEYRING_ID, (uint64_t)KEY_SPEC_PROCESS_KEYRING },
+		  0 },
 	};
 	uint32_t tid = (uint32_t)t->vtid;
 	int ret;
 
-	ret = cr_remote_batch(k, call, 3, err);
+	ret = cr_remote_batch(k, call, 5, err);
 	if (!ret)
 		ret = cr_remote_read(k->tid, at, &out, sizeof(out), err);
 	if (!ret && !call[0].ret && out.mode)
@@ -241,5 +296,9 @@ int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 	if (!ret && call[2].ret >= 0 && call[2].ret != PR_MCE_KILL_DEFAULT)
 		ret = cap_add_setting(c, CR_SETTING_MCE_KILL, tid,
 				      (uint64_t)call[2].ret, err);
-	return ret;
+	if (!ret && call[3].ret > 0)
+		ret = refuse_keys(t, "own", err);
+	if (!ret && call[4].ret > 0)
+		ret = refuse_keys(t, "process", err);
+	return ret ? ret : read_sched_times(c, t, err);
 }

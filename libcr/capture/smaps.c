@@ -22,6 +22,7 @@ static const struct {
 	{ "lo", CR_VM_LOCKED },	    { "sr", CR_VM_SEQ_READ },
 	{ "rr", CR_VM_RAND_READ },  { "gd", CR_VM_GROWSDOWN },
 	{ "nr", CR_VM_NORESERVE },  { "ac", CR_VM_ACCOUNT },
+	{ "sl", CR_VM_SEALED },	    { "dp", CR_VM_DROPPABLE },
 };
 
 static void parse_flags(const char *line, struct cap_map *m, uint64_t page)

@@ -200,7 +200,7 @@ static int read_thread(struct cap_proc *p, struct cap_thread *t,
 	if (!comm)
 		return cr_error_set(err, -errno, "thread %d: name: %s", t->vtid,
 				    strerror(errno));
-	comm[strcspn(comm, "\n")] = 0;
+	comm[strlen(comm) - !!*comm] = 0; /* there may be another '\n' */
 	snprintf(th->comm, sizeof(th->comm), "%.15s", comm);
 	free(comm);
 	ret = read_sched(t, th, err);
@@ -264,7 +264,7 @@ static int read_ended(struct cr_capture *c, struct cap_proc *p,
 		return cr_error_prefix(err, "process %d", p->vpid);
 	comm = cr_procfs_read(p->pid, NULL, "task/%d/comm", p->pid);
 	snprintf(th->comm, sizeof(th->comm), "%.*s",
-		 comm ? (int)strcspn(comm, "\n") : 0, comm ? comm : "");
+		 comm && *comm ? (int)strlen(comm) - 1 : 0, comm ? comm : "");
 	free(comm);
 	ret = cr_procfs_task_stat(p->pid, p->pid, &st);
 	return ret ? cr_error_set(err, ret, "process %d: stat: %s", p->vpid,

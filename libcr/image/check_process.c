@@ -207,7 +207,7 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 	for (size_t i = 0; i < img->n_settings; i++) {
 		const struct cr_setting *s = &img->settings[i];
 
-		if (!s->kind || s->kind > CR_SETTING_MAIN_ENDED ||
+		if (!s->kind || s->kind > CR_SETTING_SCHED_TIMES ||
 		    (s->kind > CR_SETTING_HUGE_PAGES &&
 		     s->kind < CR_SETTING_TSC))
 			return cr_error_set(err, -EINVAL,
@@ -227,6 +227,9 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu: no thread is left "
 					    "of process %u", i, s->owner);
+		if (s->kind == CR_SETTING_SCHED_TIMES && s->data.len != 24)
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu is too short", i);
 		if (s->data.len > CR_SETTING_DATA_MAX)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is too long", i);

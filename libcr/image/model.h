@@ -156,6 +156,8 @@ static inline uint64_t cr_area_huge(const struct cr_area *a)
 #define CR_VM_ACCOUNT (1u << 11)     /* ac */
 #define CR_VM_PKEY_SHIFT 12	     /* ProtectionKey */
 #define CR_VM_PKEY (15u << CR_VM_PKEY_SHIFT)
+#define CR_VM_SEALED (1u << 16)	     /* sl */
+#define CR_VM_DROPPABLE (1u << 17)   /* dp */
 
 /* Shared memory without a name of its own; its pages are stored once. */
 struct cr_shm {
@@ -304,6 +306,7 @@ enum cr_setting_kind {
 	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
 	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */
 	CR_SETTING_MAIN_ENDED,	   /* others run on; status as of wait(2) */
+	CR_SETTING_SCHED_TIMES = 23, /* runtime; deadline, period, flags */
 };
 /* Those of threads. */
 static inline bool cr_setting_of_thread(uint32_t kind)

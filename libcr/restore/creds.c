@@ -134,20 +134,15 @@ static int drop_bounding(struct cr_task *t, const struct cr_process *p,
 	return 0;
 }
 
-static int set_caps(struct cr_restore_context *ctx, struct cr_task *t,
-		    const struct cr_process *p, const uint64_t own[5],
+static int put_caps(struct cr_restore_context *ctx, struct cr_task *t,
+		    uint64_t inh, uint64_t prm, uint64_t eff,
 		    struct cr_error *err)
 {
 	struct {
 		struct __user_cap_header_struct head;
 		struct __user_cap_data_struct data[2];
 	} arg = { .head.version = _LINUX_CAPABILITY_VERSION_3 };
-	uint64_t prm = p->cap[PERMITTED] & own[PERMITTED];
-	uint64_t eff = p->cap[EFFECTIVE] & prm;
-	uint64_t inh = p->cap[INHERITABLE] &
-		       (own[INHERITABLE] | own[PERMITTED]) & own[BOUNDING];
-	uint64_t amb = p->cap[AMBIENT] & prm & inh, at;
-	int ret;
+	uint64_t at;
 
 	for (int i = 0; i < 2; i++) {
 		arg.data[i].permitted = (uint32_t)(prm >> (32 * i));
@@ -157,9 +152,22 @@ static int set_caps(struct cr_restore_context *ctx, struct cr_task *t,
 	at = cr_stub_put(ctx, t, 0, &arg, sizeof(arg), err);
 	if (!at)
 		return err->code;
-	ret = call(t, "capabilities", SYS_capset,
-		   (uint64_t[6]){ at, at + offsetof(__typeof__(arg), data) },
-		   err);
+	return call(t, "capabilities", SYS_capset,
+		    (uint64_t[6]){ at, at + offsetof(__typeof__(arg), data) },
+		    err);
+}
+
+static int set_caps(struct cr_restore_context *ctx, struct cr_task *t,
+		    const struct cr_process *p, const uint64_t own[5],
+		    struct cr_error *err)
+{
+	uint64_t prm = p->cap[PERMITTED] & own[PERMITTED];
+	uint64_t eff = p->cap[EFFECTIVE] & prm;
+	uint64_t inh = p->cap[INHERITABLE] &
+		       (own[INHERITABLE] | own[PERMITTED]) & own[BOUNDING];
+	uint64_t amb = p->cap[AMBIENT] & prm & inh;
+	int ret = put_caps(ctx, t, inh, prm, eff, err);
+
 	for (int c = 0; !ret && c < 64; c++)
 		if ((amb >> c & 1) && !(own[AMBIENT] >> c & 1))
 			ret = call(t, "ambient capabilities", SYS_prctl,
@@ -201,6 +209,10 @@ int cr_creds_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	ret = restore_groups(ctx, t, p, err);
 	if (!ret)
 		ret = restore_ids(t, p, err);
+	/* root who became another has kept them, but not in effect */
+	if (!ret && own[EFFECTIVE])
+		ret = put_caps(ctx, t, own[INHERITABLE], own[PERMITTED],
+			       own[EFFECTIVE], err);
 	if (!ret)
 		ret = drop_bounding(t, p, own, err);
 	if (!ret && p->securebits)

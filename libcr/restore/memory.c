@@ -11,6 +11,10 @@
 #include "restore/build.h"
 #include "runtime/control.h"
 
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 0x08
+#endif
+
 /* What mmap(2) may be given again. */
 #define MAP_FLAGS                                                              \
 	(MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | MAP_STACK |             \
@@ -66,10 +70,16 @@ static int map_flags(const struct cr_area *a)
 
 static int map_anon(struct laying *l, const struct cr_area *a)
 {
-	return call(l, a, "mapping it", SYS_mmap,
+	bool droppable = a->vm_flags & CR_VM_DROPPABLE;
+	int type = droppable ? MAP_DROPPABLE : MAP_PRIVATE;
+
+	return call(l, a,
+		    droppable ? "mapping it (MAP_DROPPABLE, Linux 6.11)"
+			      : "mapping it",
+		    SYS_mmap,
 		    (uint64_t[6]){ a->start, a->end - a->start,
 				   filling_prot(l, a),
-				   (uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS |
+				   (uint64_t)(type | MAP_ANONYMOUS |
 					      MAP_FIXED | map_flags(a)),
 				   (uint64_t)-1, 0 });
 }

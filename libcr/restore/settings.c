@@ -7,6 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,6 +25,7 @@
 #ifndef PR_SET_MEMORY_MERGE
 #define PR_SET_MEMORY_MERGE 67
 #endif
+#define SYS_MSEAL 462 /* since Linux 6.10 */
 
 /* The commands of membarrier(2), one by one. */
 static int register_barriers(struct cr_task *t, uint64_t bits,
@@ -67,6 +71,59 @@ static int set_memory_policy(struct cr_restore_context *ctx, struct cr_task *t,
 			   err);
 }
 
+/*
+ * The policy is the thread's already, but for that of deadlines, which is
+ * nothing without them.
+ */
+static int set_sched_times(struct cr_task *t, const struct cr_setting *s,
+			   struct cr_error *err)
+{
+	struct sched_attr a = { 0 };
+	uint64_t times[3];
+
+	if (syscall(SYS_sched_getattr, t->tid, &a, sizeof(a), 0))
+		goto failed;
+	memcpy(times, s->data.data, sizeof(times));
+	if (times[0])
+		a.sched_policy = SCHED_DEADLINE;
+	a.size = sizeof(a);
+	a.sched_runtime = s->value;
+	a.sched_deadline = times[0];
+	a.sched_period = times[1];
+	a.sched_flags = times[2];
+	/* a time slice is about speed only */
+	if (!syscall(SYS_sched_setattr, t->tid, &a, 0) || !times[0])
+		return 0;
+failed:
+	return cr_error_set(err, -errno,
+			    "thread %u: %" PRIu64 " ns of processor within "
+			    "each deadline (SCHED_DEADLINE): %s; this needs "
+			    "CAP_SYS_NICE, and processors that are not "
+			    "promised to others",
+			    s->owner, s->value, strerror(errno));
+}
+
+/*
+ * Memory that may not be changed any more.  An older kernel cannot promise it,
+ * which is about safety only.
+ */
+static int seal_memory(struct cr_restore_context *ctx, struct cr_task *t,
+		       uint32_t mm, struct cr_error *err)
+{
+	const struct cr_mm *m = &ctx->img->mms[mm];
+	int64_t ret;
+	int r = 0;
+
+	for (size_t i = 0; i < m->n_areas && !r; i++)
+		if (m->areas[i].vm_flags & CR_VM_SEALED)
+			r = cr_stub_try(t, &ret, SYS_MSEAL,
+					(uint64_t[6]){ m->areas[i].start,
+						       m->areas[i].end -
+						       m->areas[i].start },
+					err);
+	return r;
+}
+
 static int set(struct cr_restore_context *ctx, struct cr_task *t,
 	       const struct cr_setting *s, struct cr_error *err)
 {
@@ -101,6 +158,8 @@ static int set(struct cr_restore_context *ctx, struct cr_task *t,
 		break;
 	case CR_SETTING_MEMORY_POLICY:
 		return set_memory_policy(ctx, t, s, err);
+	case CR_SETTING_SCHED_TIMES:
+		return set_sched_times(t, s, err);
 	}
 	return ret < 0 ? (int)ret : 0;
 }
@@ -125,5 +184,7 @@ int cr_settings_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			if ((uint32_t)s->p->threads[k].tid == x->owner)
 				ret = set(ctx, &s->tasks[k], x, err);
 	}
+	if (!ret && of_memory)
+		ret = seal_memory(ctx, cr_stub_task(s), s->p->mm, err);
 	return ret;
 }

@@ -102,3 +102,52 @@ REFUSED(secret_memory, "secret")
 	checkpoint();
 	CHECK(!strcmp(p, "secret"));
 }
+
+/* Whether the area of address p has a flag in smaps. */
+static bool has_flag(const void *p, const char *flag)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long start = 0, end = 0, a, b;
+	bool found = false;
+	char line[4096];
+
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			start = a;
+			end = b;
+		}
+		if (!strncmp(line, "VmFlags:", 8) && (unsigned long)p >= start &&
+		    (unsigned long)p < end)
+			found = strstr(line, flag);
+	}
+	fclose(f);
+	return found;
+}
+
+/* Memory that nobody may change or unmap any more. */
+STATE(sealed_memory)
+{
+	char *p = pages(PROT_READ | PROT_WRITE), *q = pages(PROT_READ);
+
+	*p = 's';
+	if (syscall(462 /* mseal */, p, PAGE, 0))
+		skip("needs mseal(2) of Linux 6.10");
+	CHECK(!syscall(462, q, PAGE, 0));
+	checkpoint();
+	CHECK(*p == 's' && munmap(p, PAGE) && errno == EPERM);
+	CHECK(mprotect(q, PAGE, PROT_WRITE) && errno == EPERM);
+}
+
+/* Memory that the kernel may take back, as that of vgetrandom(). */
+STATE(droppable_memory)
+{
+	char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		       0x08 /* MAP_DROPPABLE */ | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		skip("needs MAP_DROPPABLE of Linux 6.11");
+	*p = 'd';
+	checkpoint();
+	CHECK(*p == 'd' || !*p);
+	CHECK(has_flag(p, " dp") && has_flag(p, " wf"));
+}

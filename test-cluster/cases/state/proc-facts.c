@@ -149,6 +149,18 @@ STATE(directories)
 	CHECK(umask(0) == 0137);
 }
 
+/* The kernel takes whatever it is. */
+STATE(strange_name)
+{
+	const char *name = "state) R 1 (\n\xff";
+	char is[16] = "";
+
+	CHECK(!prctl(PR_SET_NAME, name));
+	checkpoint();
+	CHECK(!prctl(PR_GET_NAME, is) && !strcmp(is, name));
+	prctl(PR_SET_NAME, "state");
+}
+
 /* Each thread with a name, a mask and a nice value of its own. */
 static pthread_barrier_t bar;
 static int failed, own_nice;

@@ -3,8 +3,10 @@
  * refused-process.c - what of processes, memory and System V IPC cannot be
  * saved, and how that is told
  */
+#include <asm/ldt.h>
 #include <linux/aio_abi.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include <sys/sem.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 
 #include "state.h"
 
@@ -342,4 +345,99 @@ REFUSED(refused_own_adjustments, "thread [0-9]* may have adjustments of .*; h")
 		usleep(1000);
 	checkpoint();
 	CHECK(!semctl(set, 0, IPC_RMID));
+}
+
+/* --- what only the thread itself tells --------------------------------- */
+
+static char dispatching; /* SYSCALL_DISPATCH_FILTER_ALLOW */
+static volatile int dispatched;
+
+static void on_dispatch(int sig)
+{
+	dispatching = 0;
+	dispatched++;
+}
+
+/* The kernel lets nobody see it before Linux 6.4. */
+static bool older(int major, int minor)
+{
+	struct utsname u;
+	int a, b;
+
+	CHECK(!uname(&u) && sscanf(u.release, "%d.%d", &a, &b) == 2);
+	return a < major || (a == major && b < minor);
+}
+
+LATE(refused_dispatch, "thread [0-9]* has its system calls dispatched .*; have")
+{
+	signal(SIGSYS, on_dispatch);
+	if (prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0UL, 0UL,
+		  &dispatching))
+		skip("needs syscall user dispatch");
+	if (older(6, 4))
+		skip("needs Linux 6.4, which tells of it");
+	checkpoint();
+	dispatching = 1;
+	syscall(SYS_getppid);
+	CHECK(dispatched == 1);
+}
+
+static struct user_desc segment(unsigned int number)
+{
+	return (struct user_desc){
+		.entry_number = number,
+		.base_addr = 0x10000,
+		.limit = 0xfffff,
+		.seg_32bit = 1,
+		.limit_in_pages = 1,
+		.useable = 1,
+	};
+}
+
+LATE(refused_ldt, "has segments of its own (modify_ldt(2)), .*; use")
+{
+	struct user_desc d = segment(3);
+	char ldt[64];
+
+	if (syscall(SYS_modify_ldt, 1, &d, sizeof(d)))
+		skip("needs modify_ldt(2)");
+	checkpoint();
+	CHECK(syscall(SYS_modify_ldt, 0, ldt, sizeof(ldt)) > 0);
+}
+
+static void no_such_calls(int sig)
+{
+	skip("needs calls of 32-bit programs");
+}
+
+LATE(refused_segment, "has a segment for 32-bit code .*; have")
+{
+	struct user_desc *d = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1,
+				   0);
+	long ret;
+
+	*d = segment(-1U);
+	signal(SIGSEGV, no_such_calls);
+	/* set_thread_area() of 32-bit programs, which others may call, too */
+	asm volatile("int $0x80"
+		     : "=a"(ret)
+		     : "a"(243), "b"(d)
+		     : "memory", "r8", "r9", "r10", "r11");
+	if (ret)
+		skip("needs calls of 32-bit programs");
+	checkpoint();
+}
+
+LATE(refused_keys, "keeps keys in a keyring of its process .*; have")
+{
+	char key[4] = "";
+	long id = syscall(SYS_add_key, "user", "state", "abc", 3,
+			  KEY_SPEC_PROCESS_KEYRING);
+
+	if (id < 0)
+		skip("needs keyrings");
+	checkpoint();
+	CHECK(syscall(SYS_keyctl, KEYCTL_READ, id, key, 3) == 3);
+	CHECK(!strcmp(key, "abc"));
 }
