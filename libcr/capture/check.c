@@ -163,25 +163,6 @@ static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
 	}
 }
 
-/*
- * Calls of ours would meet the filter as well.  Who makes checkpoints where
- * everybody has one is told what that is.
- */
-static void report_seccomp(struct cr_capture *c, struct cap_proc *p)
-{
-	char *mine = cr_procfs_read(getpid(), NULL, "status");
-	bool all = mine && cr_procfs_last(mine, "Seccomp", 0);
-
-	free(mine);
-	cap_report(c, "process %d: has a seccomp filter, which cannot be "
-		   "saved; %s",
-		   p->vpid,
-		   all ? "this command has one, too: run both in a container "
-			 "without (docker, podman: --security-opt "
-			 "seccomp=unconfined)"
-		       : "run it outside of its sandbox");
-}
-
 /* False: it is left out. */
 static bool check_status(struct cr_capture *c, struct cap_proc *p)
 {
@@ -193,8 +174,7 @@ static bool check_status(struct cr_capture *c, struct cap_proc *p)
 		free(status);
 		return false;
 	}
-	if (cr_procfs_last(status, "Seccomp", 0))
-		report_seccomp(c, p);
+	cap_check_filters(c, p, status);
 	free(status);
 	return true;
 }

@@ -218,6 +218,12 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 			 struct cr_error *err);
 int cap_read_thread_settings(struct cr_capture *c, struct cap_thread *t,
 			     struct cr_error *err);
+/* seccomp.c: before the stop; under it, before any call; after the threads */
+void cap_check_filters(struct cr_capture *c, const struct cap_proc *p,
+		       const char *status);
+int cap_refuse_filters(const struct cap_proc *p, struct cr_error *err);
+int cap_read_filters(struct cr_capture *c, struct cap_proc *p,
+		     struct cr_error *err);
 /* signals.c: timers that cannot be saved */
 void cap_check_timers(struct cr_capture *c, struct cap_proc *p,
 		      size_t n_threads);

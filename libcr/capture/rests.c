@@ -105,7 +105,10 @@ int cap_make_rests(struct cr_capture *c, struct cr_error *err)
 
 	for (i = 0; i < c->n_procs && !ret; i++) {
 		p = c->procs[i];
-		if (!cap_live(p) || !any(p))
+		if (!cap_live(p))
+			continue;
+		ret = cap_refuse_filters(p, err);
+		if (ret || !any(p))
 			continue;
 		ret = shared ? 0 : cap_share(c, err);
 		shared = true;

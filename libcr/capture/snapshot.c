@@ -208,6 +208,8 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 		if (!ret && cap_live(p))
 			ret = cap_read_threads(c, p, err);
 		if (!ret && cap_live(p))
+			ret = cap_read_filters(c, p, err);
+		if (!ret && cap_live(p))
 			ret = cap_read_signals(c, p, err);
 		if (!ret && cap_live(p))
 			ret = settle(p, err);

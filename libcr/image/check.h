@@ -8,6 +8,7 @@
 int cr_check_processes(const struct cr_image *img, struct cr_error *err);
 int cr_check_mms(const struct cr_image *img, struct cr_error *err);
 #define CR_SETTING_DATA_MAX 512u
+#define CR_SETTING_FILTER_MAX 32768u /* of a seccomp filter: BPF_MAXINSNS */
 int cr_check_settings(const struct cr_image *img, struct cr_error *err);
 int cr_check_runs(const struct cr_image *img, struct cr_error *err);
 

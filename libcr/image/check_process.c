@@ -202,6 +202,39 @@ static bool may_have_ended(const struct cr_image *img,
 	return false;
 }
 
+/* Threads refer to one of their process that has filters of its own. */
+static bool filters_of(const struct cr_image *img, const struct cr_setting *s)
+{
+	bool owner = false, mine = false, listed = false;
+
+	for (size_t i = 0; i < img->n_procs && !(owner && mine); i++) {
+		const struct cr_process *p = &img->procs[i];
+
+		owner = mine = false;
+		for (size_t k = 0; k < p->n_threads; k++) {
+			mine |= (uint32_t)p->threads[k].tid == s->owner;
+			owner |= (uint64_t)p->threads[k].tid == s->value;
+		}
+	}
+	for (size_t i = 0; i < img->n_settings && !listed; i++)
+		listed = img->settings[i].kind == CR_SETTING_FILTER &&
+			 img->settings[i].owner == s->value;
+	return owner && mine && listed && s->value != s->owner;
+}
+
+static bool filter_fits(const struct cr_image *img, const struct cr_setting *s)
+{
+	switch (s->kind) {
+	case CR_SETTING_FILTER:
+		return s->value <= 1 && s->data.len && !(s->data.len % 8) &&
+		       s->data.len <= CR_SETTING_FILTER_MAX;
+	case CR_SETTING_FILTERS_OF:
+		return filters_of(img, s);
+	default:
+		return true;
+	}
+}
+
 int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 {
 	for (size_t i = 0; i < img->n_settings; i++) {
@@ -230,7 +263,12 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 		if (s->kind == CR_SETTING_SCHED_TIMES && s->data.len != 24)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is too short", i);
-		if (s->data.len > CR_SETTING_DATA_MAX)
+		if (!filter_fits(img, s))
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu is no seccomp filter "
+					    "of thread %u", i, s->owner);
+		if (s->kind != CR_SETTING_FILTER &&
+		    s->data.len > CR_SETTING_DATA_MAX)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is too long", i);
 	}

@@ -306,6 +306,10 @@ enum cr_setting_kind {
 	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
 	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */
 	CR_SETTING_MAIN_ENDED,	   /* others run on; status as of wait(2) */
+	/* seccomp(2): in the order of their installation */
+	CR_SETTING_FILTER,	   /* 1: log; data: struct sock_filter[] */
+	CR_SETTING_FILTERS_OF,	   /* the same as this thread of its process */
+	CR_SETTING_STRICT,	   /* strict mode */
 	CR_SETTING_SCHED_TIMES = 23, /* runtime; deadline, period, flags */
 };
 /* Those of threads. */

@@ -248,6 +248,7 @@ static int adopt_child(struct cr_task *t, struct cr_task *child)
 	memset(child, 0, sizeof(*child));
 	child->tid = (pid_t)tid;
 	child->exitkill = t->exitkill || t->child_exitkill;
+	child->unfiltered = t->unfiltered;
 	child->gadget = t->gadget;
 	while (waitpid(child->tid, &status, __WALL) < 0)
 		if (errno != EINTR)

@@ -190,6 +190,7 @@ int cr_remote_leave_guard(struct cr_task *t, const struct cr_guard *g,
 					    "an earlier checkpoint that was "
 					    "killed; try again later",
 					    t->tid);
+		cr_remote_resume_filters(t);
 		if (ptrace(PTRACE_CONT, t->tid, 0, 0) < 0)
 			return cr_error_set(err, -errno,
 					    "thread %d: continue: %s", t->tid,

@@ -26,6 +26,9 @@ int cr_remote_next_stop(struct cr_task *t, int *status);
 /* A signal on its way to the program is kept for the release. */
 void cr_remote_keep_signal(struct cr_task *t, int status);
 
+/* seccomp.c: has the held task, whose filters are suspended, any? */
+bool cr_remote_is_filtered(const struct cr_task *t);
+
 /* rest.c */
 #define CR_REST_SIZE 32768
 #define CR_REST_EXTRA (4096 + 128) /* from here on: memory for arguments */

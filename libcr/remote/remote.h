@@ -40,6 +40,9 @@ struct cr_task {
 	bool seized, exitkill;
 	int group_signal;    /* group_stop: the signal that stopped it */
 	bool child_exitkill; /* what it makes by clone3 dies with the tracer */
+	bool unfiltered;     /* its seccomp filters do not see its calls */
+	bool filtered;	     /* it has some, as far as the caller may know */
+	bool forgets;	     /* its call is made anew: see stop.c */
 	bool called;	     /* has made a call for us: not in a signal stop */
 	bool masked;	  /* signals blocked by us, sigmask to be put back */
 	uint64_t blocked; /* masked: those */
@@ -152,6 +155,26 @@ int cr_remote_leave(struct cr_task *t, int status, uint64_t mask,
 /* Maps / unmaps t->scratch. */
 int cr_remote_map_scratch(struct cr_task *t, size_t size, struct cr_error *err);
 int cr_remote_unmap_scratch(struct cr_task *t, struct cr_error *err);
+
+/*
+ * Seccomp filters (seccomp.c).  A task that is stopped is not subject to any
+ * as long as it is held, if the caller may have that; t->unfiltered tells, and
+ * so do these, for a held task and in general.
+ */
+bool cr_remote_suspend_filters(struct cr_task *t);
+void cr_remote_resume_filters(struct cr_task *t);
+bool cr_remote_can_suspend_filters(void);
+/*
+ * Filter i of a held task, the oldest is 0: its program, struct sock_filter[],
+ * malloc'ed.  -ENOENT, without err: there are not so many.
+ */
+struct cr_remote_filter {
+	void *code;
+	size_t len; /* bytes */
+	bool log;   /* SECCOMP_FILTER_FLAG_LOG */
+};
+int cr_remote_get_filter(struct cr_task *t, unsigned int i,
+			 struct cr_remote_filter *f, struct cr_error *err);
 
 /*
  * Has a held task that dies with its tracer run on with these registers, one

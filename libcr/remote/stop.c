@@ -36,7 +36,8 @@ static bool has_ended(pid_t tid)
 
 long cr_remote_options(const struct cr_task *t)
 {
-	return PTRACE_O_TRACESYSGOOD | (t->exitkill ? PTRACE_O_EXITKILL : 0);
+	return PTRACE_O_TRACESYSGOOD | (t->exitkill ? PTRACE_O_EXITKILL : 0) |
+	       (t->unfiltered ? PTRACE_O_SUSPEND_SECCOMP : 0);
 }
 
 /*
@@ -207,6 +208,20 @@ static int leave_rseq(struct cr_task *t, struct cr_error *err)
 	return 0;
 }
 
+/*
+ * The kernel goes on with a sleep by restart_syscall(2), which a filter may
+ * forbid: the call itself it has allowed.  timeout.c keeps the time.
+ */
+static void avoid_restart_syscall(struct cr_task *t)
+{
+	t->forgets = t->filtered &&
+		     (int64_t)t->regs.rax == -ERESTART_RESTARTBLOCK &&
+		     (int64_t)t->regs.orig_rax >= 0 &&
+		     t->regs.orig_rax != SYS_restart_syscall;
+	if (t->forgets)
+		t->regs.rax = (uint64_t)-ERESTARTNOHAND;
+}
+
 static int stopped(struct cr_task *t, int status, struct cr_error *err)
 {
 	struct user_regs_struct was;
@@ -222,7 +237,10 @@ static int stopped(struct cr_task *t, int status, struct cr_error *err)
 		return cr_error_set(err, -errno, "thread %d: registers: %s",
 				    t->tid, strerror(errno));
 	}
+	/* not before: the program itself must not run without them */
+	t->filtered = cr_remote_suspend_filters(t) && cr_remote_is_filtered(t);
 	was = t->regs;
+	avoid_restart_syscall(t);
 	if ((int64_t)t->regs.rax == -EINTR &&
 	    call_gives_eintr((int64_t)t->regs.orig_rax)) {
 		t->regs.rax = (uint64_t)-ERESTARTNOHAND;

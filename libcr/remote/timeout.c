@@ -82,14 +82,19 @@ static int64_t whole(const struct cr_task *t, const struct cr_timed *c)
 	}
 }
 
-/* The call that it was interrupted in, of those in the table. */
+/*
+ * The call that it was interrupted in, of those in the table.  A filter need
+ * not allow the ppoll() of a receive.
+ */
 static const struct cr_timed *find_call(const struct cr_task *t)
 {
 	struct user_regs_struct r = t->regs;
+	const struct cr_timed *c;
 
 	if (cr_remote_resolve_restart(t->tid, &r, NULL))
 		return NULL;
-	return cr_timed_find((long)r.orig_rax, &r);
+	c = cr_timed_find((long)r.orig_rax, &r);
+	return c && c->format == CR_TIME_SOCKET && t->filtered ? NULL : c;
 }
 
 static bool is_interrupted(const struct cr_task *t)
@@ -100,7 +105,8 @@ static bool is_interrupted(const struct cr_task *t)
 
 bool cr_remote_note_timeout(struct cr_task *t, const struct cr_sleep *s)
 {
-	const bool kept = (int64_t)t->regs.rax == -ERESTART_RESTARTBLOCK;
+	const bool kept = (int64_t)t->regs.rax == -ERESTART_RESTARTBLOCK ||
+			  t->forgets;
 	const struct cr_timed *c;
 	int64_t left = -1, lasted = -1;
 	long nr;
@@ -119,13 +125,13 @@ bool cr_remote_note_timeout(struct cr_task *t, const struct cr_sleep *s)
 				     cr_timed_arg(&t->regs, c->left));
 	if (left >= 0) { /* and it will tell again */
 		t->deadline = machine_ns() + left;
-		return false;
+		return t->forgets;
 	}
 	/* what ended with nothing but a wish to be restarted is as it was */
 	if (t->group_stop || (!kept && !t->gave_eintr))
 		return false;
 	left = whole(t, c);
-	if (left < LEAST_NS)
+	if (left < (t->forgets ? 0 : LEAST_NS))
 		return false;
 	if (s)
 		lasted = cr_sleep_lasted(t->tgid, s);

@@ -97,6 +97,9 @@ static int last_calls(struct cr_restore_context *ctx, struct cr_stub *s,
 					  err);
 	if (!ret)
 		ret = cr_limits_restore(ctx, s, err);
+	/* who has no_new_privs, or the capability, may: here all have */
+	if (!ret && s->p->kind == CR_PROC_NORMAL)
+		ret = cr_filters_restore(ctx, s, err);
 	for (size_t i = s->first; !ret && i < s->n_tasks; i++) {
 		ret = cr_creds_restore(ctx, s, &s->tasks[i], err);
 		if (!ret && i < s->p->n_threads &&

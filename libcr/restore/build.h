@@ -146,6 +146,15 @@ int cr_stub_try(struct cr_task *t, int64_t *ret, long nr,
 int cr_clock_verify(const struct cr_image *img, struct cr_error *err);
 int cr_clock_continue(struct cr_restore_context *ctx, struct cr_error *err);
 /* settings.c */
+/*
+ * seccomp.c: is it about seccomp?  All filters of a process, when all of its
+ * memory and threads are there; whose calls are no longer subject to them
+ * while they are held.
+ */
+bool cr_is_filter(const struct cr_setting *s);
+int cr_filters_verify(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_filters_restore(struct cr_restore_context *ctx, struct cr_stub *s,
+		       struct cr_error *err);
 int cr_settings_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			bool of_memory, struct cr_error *err);
 uint64_t cr_stub_put(struct cr_restore_context *ctx, struct cr_task *t,

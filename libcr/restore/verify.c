@@ -229,6 +229,8 @@ int cr_verify(struct cr_restore_context *ctx, struct cr_error *err)
 	if (!ret)
 		ret = cr_verify_found(ctx, cr_verify_identity(ctx, err), err);
 	if (!ret)
+		ret = cr_verify_found(ctx, cr_filters_verify(ctx, err), err);
+	if (!ret)
 		ret = cr_verify_mapped(ctx, err);
 	for (size_t i = 0; !ret && i < ctx->img->n_files; i++)
 		ret = cr_verify_found(ctx, verify_object(ctx, i, err), err);

@@ -10,12 +10,9 @@ cc_prog odd - <<'C'
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,8 +20,6 @@ cc_prog odd - <<'C'
 
 int main(int argc, char **argv)
 {
-	struct sock_filter allow = {BPF_RET, 0, 0, SECCOMP_RET_ALLOW};
-	struct sock_fprog prog = {1, &allow};
 	struct timespec t;
 	aio_context_t aio = 0;
 
@@ -32,9 +27,6 @@ int main(int argc, char **argv)
 		socket(AF_NETLINK, SOCK_RAW, 0);
 	} else if (!strcmp(argv[1], "aio")) {
 		syscall(SYS_io_setup, 4, &aio);
-	} else if (!strcmp(argv[1], "seccomp")) {
-		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
 	}
 	puts("ready");
 	fflush(stdout);
@@ -70,7 +62,6 @@ refused() { # KIND TEXT
 
 refused socket 'is a socket.*close it'
 refused aio 'an asynchronous I/O context.*destroy'
-refused seccomp 'seccomp filter'
 
 note "nothing in the way: --check says so and writes nothing"
 rm -f out

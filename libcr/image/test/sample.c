@@ -149,6 +149,22 @@ static struct cr_process *add_process(struct cr_image *img, int32_t pid,
 	return p;
 }
 
+/* A seccomp filter of two instructions that two threads have. */
+static void add_filters(struct cr_image *img, const struct cr_process *p)
+{
+	struct cr_setting *s = cr_image_add_setting(img);
+
+	s->kind = CR_SETTING_FILTER;
+	s->owner = (uint32_t)p->threads[1].tid;
+	s->value = 1;
+	set_blob(&s->data, 16, 6);
+	*cr_image_add_setting(img) = (struct cr_setting){
+		.kind = CR_SETTING_FILTERS_OF,
+		.owner = (uint32_t)p->threads[0].tid,
+		.value = (uint64_t)p->threads[1].tid,
+	};
+}
+
 struct cr_image *sample_image(void)
 {
 	struct cr_image *img = cr_image_create();
@@ -209,6 +225,7 @@ struct cr_image *sample_image(void)
 				.owner = (uint32_t)img->procs[i].pid,
 				.value = 3 << 8
 			};
+			add_filters(img, &img->procs[i]);
 			break;
 		}
 	return img;
