@@ -4,8 +4,8 @@
 
 vm_run() {
 	local kver=6.1 mem=1024 cpus=2 limit=300 log='' append='' dir
-	local shares=() modules=() opt OPTIND=1
-	while getopts k:m:c:t:d:i:l:a: opt; do
+	local shares=() modules=() image=vmlinux opt OPTIND=1
+	while getopts k:m:c:t:d:i:l:a:5 opt; do
 		case $opt in
 		k) kver=$OPTARG ;;
 		m) mem=$OPTARG ;;
@@ -15,6 +15,7 @@ vm_run() {
 		i) modules+=("$(readlink -e "$OPTARG")") || die "no $OPTARG" ;;
 		l) log=$(realpath -m "$OPTARG") ;;
 		a) append=$OPTARG ;;
+		5) image=root/boot/vmlinuz-* ;;
 		*) exit 2 ;;
 		esac
 	done
@@ -112,7 +113,7 @@ start_qemu() {
 		-machine q35,usb=off,vmport=off -vga none \
 		-accel "${CR_VM_ACCEL:-tcg,thread=multi,tb-size=512}" \
 		-cpu max -smp "$cpus" -m "$mem" \
-		-kernel "$cache/$kver/vmlinux" -initrd "$run/initrd" \
+		-kernel "$(echo "$cache/$kver"/$image)" -initrd "$run/initrd" \
 		-append "$cmdline $append" -serial "file:$run/serial" \
 		-device virtio-serial-pci -device virtconsole,chardev=console \
 		-chardev stdio,id=console,signal=off "${fs[@]}" \
