@@ -234,7 +234,7 @@ struct cr_sleep {
 	pid_t tid;
 	int cpu;	   /* that it slept in on */
 	int64_t since;	   /* in nanoseconds of that processor's clock */
-	uint64_t switches; /* how often it had gone to sleep then */
+	uint64_t switches; /* how often it had left a processor then */
 };
 /* false: it does not sleep, or this kernel does not tell. */
 bool cr_sleep_read(pid_t pid, pid_t tid, struct cr_sleep *s);

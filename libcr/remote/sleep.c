@@ -7,7 +7,9 @@
  * before a stop, and finds behind it that the thread has slept through until
  * then, knows since when it waits.  That is never too much: it may have woken
  * up in between, for nothing, and gone on waiting; and the processor's time
- * leaves out what interrupts and the host of a virtual machine took.
+ * leaves out what interrupts and the host of a virtual machine took.  A thread
+ * that came into its next call before the stop has left its processor for
+ * another reason, too, unless the stop met it right there; see timeout.c.
  *
  * The stop itself is noted likewise: where the thread came to it on the same
  * processor, both are of one clock.  Else we go to that processor and see what
@@ -42,7 +44,7 @@ bool cr_sleep_parse(const char *sched, struct cr_sleep *s)
 
 	at = at ? strchr(at, ':') : NULL;
 	if (!at || sscanf(at + 1, "%" SCNu64 ".%6u", &ms, &ns) != 2 ||
-	    !number(sched, "\nnr_voluntary_switches ", &s->switches))
+	    !number(sched, "\nnr_switches ", &s->switches))
 		return false;
 	s->since = (int64_t)(ms * 1000000 + ns);
 	/* 0: it was moved since, and nothing is known */

@@ -135,8 +135,9 @@ bool cr_remote_note_timeout(struct cr_task *t, const struct cr_sleep *s)
 		return false;
 	if (s)
 		lasted = cr_sleep_lasted(t->tgid, s);
-	if (lasted > 0)
-		left = lasted < left ? left - lasted : 0;
+	/* who has slept longer is in another call: the first one was over */
+	if (lasted > 0 && lasted < left)
+		left -= lasted;
 	t->deadline = machine_ns() + left;
 	return true;
 }
