@@ -21,50 +21,45 @@ int cr_initialize_checkpoint_args_t(cr_checkpoint_args_t *args)
 	return 0;
 }
 
-static int request_start(struct cr_request_state *q,
-			 const cr_checkpoint_args_t *args, const char *path)
-{
-	int log = -1, result = -1, rc = 0;
+/* path, if not NULL, instead of args->cr_fd. */
+struct asked {
+	const cr_checkpoint_args_t *args;
+	const char *path;
+};
 
-	if (!path && args->cr_fd >= 0) {
-		rc = cr_omit_fd(args->cr_fd);
-		q->dest = rc ? -1 : args->cr_fd;
-	}
-	if (!rc)
-		rc = cr_asked_pipes(q, &log, &result);
-	if (!rc)
-		rc = cr_ask_run(args, path, log, result);
-	if (log >= 0)
-		close(log);
-	if (result >= 0)
-		close(result);
-	return rc;
+static int check(const void *asked)
+{
+	return cr_ask_check(((const struct asked *)asked)->args);
 }
+
+static int run(struct cr_request_state *q, const void *asked, int log,
+	       int result)
+{
+	const struct asked *a = asked;
+	int rc = 0;
+
+	if (!a->path && a->args->cr_fd >= 0) {
+		rc = cr_omit_fd(a->args->cr_fd);
+		q->dest = rc ? -1 : a->args->cr_fd;
+	}
+	return rc ? rc : cr_ask_run(a->args, a->path, log, result);
+}
+
+static const struct cr_asked_kind checkpoint = { EIO, check, run };
 
 int cr_request_checkpoint(cr_checkpoint_args_t *args,
 			  cr_checkpoint_handle_t *handle)
 {
-	struct cr_request_state *q;
+	struct asked asked = { args, NULL };
 	int rc;
 
 	if (!args || !handle)
 		return cr_asked_fail(EINVAL);
 	if (args->cr_version != VERSION)
 		return cr_asked_fail(CR_EVERSION);
-	q = cr_asked_create();
-	if (!q)
-		return cr_asked_fail(ENOMEM);
-	rc = cr_ask_check(args);
-	if (!rc)
-		rc = request_start(q, args, NULL);
-	if (rc && !(args->cr_flags & CR_CHKPT_ASYNC_ERR)) {
-		cr_asked_destroy(q);
-		return cr_asked_fail(-rc);
-	}
-	q->done = rc;
-	q->code = -rc;
-	*handle = q;
-	return 0;
+	rc = cr_asked_request(&checkpoint, &asked,
+			      args->cr_flags & CR_CHKPT_ASYNC_ERR, handle);
+	return rc ? cr_asked_fail(-rc) : 0;
 }
 
 int cr_wait_checkpoint(cr_checkpoint_handle_t *handle, struct timeval *timeout)
@@ -109,26 +104,21 @@ int cr_poll_checkpoint(cr_checkpoint_handle_t *handle, struct timeval *timeout)
 /* Of this process, to path, or to where args says. */
 static int request_self(cr_checkpoint_args_t *args, const char *path)
 {
+	struct asked asked = { args, path };
 	struct cr_request_state *q;
 	int rc;
 
 	args->cr_scope = CR_SCOPE_PROC;
-	rc = cr_ask_check(args);
-	if (rc)
-		return cr_asked_fail(-rc);
 	if (cr_frame || (cr_self && cr_self->depth)) {
 		/* it cannot be waited for: it waits for us */
-		rc = cr_ask_run(args, path, -1, -1);
+		rc = cr_ask_check(args);
+		if (!rc)
+			rc = cr_ask_run(args, path, -1, -1);
 		return rc ? cr_asked_fail(-rc) : 0;
 	}
-	q = cr_asked_create();
-	if (!q)
-		return cr_asked_fail(ENOMEM);
-	rc = request_start(q, args, path);
-	if (rc) {
-		cr_asked_destroy(q);
+	rc = cr_asked_request(&checkpoint, &asked, false, &q);
+	if (rc)
 		return cr_asked_fail(-rc);
-	}
 	while (cr_asked_wait(q, NULL) < 0)
 		;
 	rc = cr_asked_reap(&q);

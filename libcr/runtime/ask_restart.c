@@ -67,8 +67,9 @@ static int check_relocate(const struct cr_rstrt_relocate *r)
 	return 0;
 }
 
-static int check(const cr_restart_args_t *args)
+static int check(const void *asked)
 {
+	const cr_restart_args_t *args = asked;
 	int mode;
 
 	if (args->cr_flags & ~KNOWN_FLAGS || args->cr_signal < 0 ||
@@ -131,9 +132,10 @@ static int standard(int fd)
 	return fcntl(fd, F_GETFD) < 0 ? -1 : fd;
 }
 
-static int run(struct cr_request_state *q, const cr_restart_args_t *args,
-	       int log, int result)
+static int run(struct cr_request_state *q, const void *asked, int log,
+	       int result)
 {
+	const cr_restart_args_t *args = asked;
 	char command[4096];
 	char *more[] = { "CR_RESULT_FD=4", "CR_LOG_FD=5" };
 	struct words *w = cr_asked_memory(sizeof(*w));
@@ -162,45 +164,19 @@ static int run(struct cr_request_state *q, const cr_restart_args_t *args,
 	return pid < 0 ? pid : 0;
 }
 
-static int request_start(struct cr_request_state *q,
-			 const cr_restart_args_t *args)
-{
-	int log = -1, result = -1, rc;
-
-	rc = cr_asked_pipes(q, &log, &result);
-	if (!rc)
-		rc = run(q, args, log, result);
-	if (log >= 0)
-		close(log);
-	if (result >= 0)
-		close(result);
-	return rc;
-}
+static const struct cr_asked_kind restart = { CR_ERSTRTABRT, check, run };
 
 int cr_request_restart(cr_restart_args_t *args, cr_restart_handle_t *handle)
 {
-	struct cr_request_state *q;
 	int rc;
 
 	if (!args || !handle)
 		return cr_asked_fail(EINVAL);
 	if (args->cr_version != VERSION)
 		return cr_asked_fail(CR_EVERSION);
-	q = cr_asked_create();
-	if (!q)
-		return cr_asked_fail(ENOMEM);
-	q->killed = CR_ERSTRTABRT;
-	rc = check(args);
-	if (!rc)
-		rc = request_start(q, args);
-	if (rc && !(args->cr_flags & CR_RSTRT_ASYNC_ERR)) {
-		cr_asked_destroy(q);
-		return cr_asked_fail(-rc);
-	}
-	q->done = rc;
-	q->code = -rc;
-	*handle = q;
-	return 0;
+	rc = cr_asked_request(&restart, args,
+			      args->cr_flags & CR_RSTRT_ASYNC_ERR, handle);
+	return rc ? cr_asked_fail(-rc) : 0;
 }
 
 int cr_wait_restart(cr_restart_handle_t *handle, struct timeval *timeout)

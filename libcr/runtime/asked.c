@@ -47,6 +47,7 @@ void cr_asked_release(void *memory, size_t size)
 		munmap(memory, size);
 }
 
+/* What follows is done under the lock, see make_pipes(). */
 static void request_close(int *fd)
 {
 	if (*fd < 0)
@@ -56,7 +57,7 @@ static void request_close(int *fd)
 	*fd = -1;
 }
 
-struct cr_request_state *cr_asked_create(void)
+static struct cr_request_state *create(void)
 {
 	struct cr_request_state *q = cr_asked_memory(sizeof(*q));
 	sigset_t saved;
@@ -64,7 +65,7 @@ struct cr_request_state *cr_asked_create(void)
 	if (!q)
 		return NULL;
 	q->log_fd = q->result_fd = q->dest = -1;
-	q->killed = EIO;
+	q->theirs[0] = q->theirs[1] = -1;
 	q->restarts = cr_restarts();
 	cr_registry_lock(&saved);
 	q->next = requests;
@@ -73,8 +74,17 @@ struct cr_request_state *cr_asked_create(void)
 	return q;
 }
 
+static void close_theirs(struct cr_request_state *q)
+{
+	for (int i = 0; i < 2; i++)
+		if (q->theirs[i] >= 0)
+			close(q->theirs[i]);
+	q->theirs[0] = q->theirs[1] = -1;
+}
+
 static void request_end(struct cr_request_state *q)
 {
+	close_theirs(q);
 	request_close(&q->log_fd);
 	request_close(&q->result_fd);
 	if (q->dest >= 0)
@@ -82,7 +92,7 @@ static void request_end(struct cr_request_state *q)
 	q->dest = -1;
 }
 
-void cr_asked_destroy(struct cr_request_state *q)
+static void destroy(struct cr_request_state *q)
 {
 	struct cr_request_state **p;
 	sigset_t saved;
@@ -92,8 +102,8 @@ void cr_asked_destroy(struct cr_request_state *q)
 		;
 	if (*p)
 		*p = q->next;
-	cr_registry_unlock(&saved);
 	request_end(q);
+	cr_registry_unlock(&saved);
 	cr_asked_release(q->log, q->log_size);
 	cr_asked_release(q, sizeof(*q));
 }
@@ -111,22 +121,46 @@ static int private_pipe(int *ours, int *theirs)
 		close(fd[0]);
 		fd[0] = high;
 	}
+	*ours = fd[0];
 	rc = cr_omit_fd(fd[0]);
 	if (!rc && fcntl(fd[0], F_SETFL, O_NONBLOCK))
 		rc = -errno;
-	if (rc) {
-		close(fd[0]);
-		return rc;
-	}
-	*ours = fd[0];
-	return 0;
+	return rc;
 }
 
-int cr_asked_pipes(struct cr_request_state *q, int *log, int *result)
+/*
+ * Under the lock: a child that another thread forks either does not have the
+ * pipes or closes them (cr_ask_forked).  Else we would wait for their end as
+ * long as the child lives.
+ */
+static int make_pipes(struct cr_request_state *q)
 {
-	int rc = private_pipe(&q->log_fd, log);
+	sigset_t saved;
+	int rc;
 
-	return rc ? rc : private_pipe(&q->result_fd, result);
+	cr_registry_lock(&saved);
+	rc = cr_control_create(); /* from when on forks are watched */
+	if (!rc)
+		rc = private_pipe(&q->log_fd, &q->theirs[0]);
+	if (!rc)
+		rc = private_pipe(&q->result_fd, &q->theirs[1]);
+	cr_registry_unlock(&saved);
+	return rc;
+}
+
+static int start(struct cr_request_state *q, const struct cr_asked_kind *kind,
+		 const void *args)
+{
+	sigset_t saved;
+	int rc;
+
+	rc = make_pipes(q);
+	if (!rc)
+		rc = kind->run(q, args, q->theirs[0], q->theirs[1]);
+	cr_registry_lock(&saved);
+	close_theirs(q);
+	cr_registry_unlock(&saved);
+	return rc;
 }
 
 static void finish(struct cr_request_state *q, int code)
@@ -158,6 +192,28 @@ void cr_ask_forked(void)
 	}
 }
 
+int cr_asked_request(const struct cr_asked_kind *kind, const void *args,
+		     bool later, struct cr_request_state **result)
+{
+	struct cr_request_state *q = create();
+	int rc;
+
+	if (!q)
+		return -ENOMEM;
+	q->killed = kind->killed;
+	rc = kind->check(args);
+	if (!rc)
+		rc = start(q, kind, args);
+	if (rc && !later) {
+		destroy(q);
+		return rc;
+	}
+	q->done = rc;
+	q->code = -rc;
+	*result = q;
+	return 0;
+}
+
 static bool make_room(struct cr_request_state *q, size_t len)
 {
 	size_t size = (q->log_len + len) / LOG_STEP * LOG_STEP + LOG_STEP;
@@ -179,6 +235,7 @@ static bool make_room(struct cr_request_state *q, size_t len)
 static void read_log(struct cr_request_state *q)
 {
 	char buf[4096];
+	sigset_t saved;
 	ssize_t n = 0;
 
 	while (q->log_fd >= 0 && (n = read(q->log_fd, buf, sizeof(buf))) > 0) {
@@ -188,8 +245,11 @@ static void read_log(struct cr_request_state *q)
 		q->log_len += n;
 		q->log[q->log_len] = '\0';
 	}
-	if (!n && !restarted(q)) /* the end */
-		request_close(&q->log_fd);
+	if (n || restarted(q))
+		return;
+	cr_registry_lock(&saved); /* the end */
+	request_close(&q->log_fd);
+	cr_registry_unlock(&saved);
 }
 
 /* Takes in what there is. */
@@ -271,7 +331,7 @@ int cr_asked_reap(struct cr_request_state **q)
 	if (!(*q)->done)
 		return cr_asked_fail(EAGAIN);
 	code = (*q)->code;
-	cr_asked_destroy(*q);
+	destroy(*q);
 	*q = NULL;
 	return code ? cr_asked_fail(code) : 0;
 }

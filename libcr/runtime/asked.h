@@ -18,6 +18,7 @@
 struct cr_request_state {
 	struct cr_request_state *next;
 	int log_fd, result_fd;
+	int theirs[2];	   /* the command's ends, until it has them; -1 */
 	int dest;	   /* the caller's descriptor, omitted; -1: none */
 	pid_t child;	   /* the command, if it is one; 0 */
 	int killed;	   /* the code if the command cannot say one */
@@ -30,10 +31,21 @@ struct cr_request_state {
 	int code; /* done: 0, or errno */
 };
 
-struct cr_request_state *cr_asked_create(void);
-/* Makes the pipes; theirs are for the command.  0 or -errno. */
-int cr_asked_pipes(struct cr_request_state *q, int *log, int *result);
-void cr_asked_destroy(struct cr_request_state *q);
+/* What a kind of request does with its arguments; 0 or -errno. */
+struct cr_asked_kind {
+	int killed; /* see above */
+	int (*check)(const void *args);
+	/* Starts the command with its ends of the pipes. */
+	int (*run)(struct cr_request_state *q, const void *args, int log,
+		   int result);
+};
+
+/*
+ * Makes a request; 0 or -errno.  What goes wrong after the memory was had can
+ * be told later, by the reaping.
+ */
+int cr_asked_request(const struct cr_asked_kind *kind, const void *args,
+		     bool later, struct cr_request_state **result);
 
 /* What the functions of libcr.h of these names do, without the checks. */
 int cr_asked_wait(struct cr_request_state *q, struct timeval *timeout);

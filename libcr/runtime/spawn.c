@@ -23,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/runtime.h"
+
 #define STACK_SIZE (64u << 10)
 #define ABOVE 10 /* descriptors are put here before they get their numbers */
 
@@ -183,19 +185,19 @@ pid_t cr_spawn(const struct cr_spawn *spawn)
 	struct job job = { .spawn = spawn,
 			   .go = { -1, -1 },
 			   .failure = { -1, -1 } };
-	sigset_t all, saved;
+	sigset_t saved;
 	int rc;
 
 	job.stack = mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (job.stack == MAP_FAILED)
 		return -errno;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &saved);
+	/* a child that another thread forks must not keep a pipe open */
+	cr_registry_lock(&saved);
 	rc = run(&job);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
 	close_pair(job.go);
 	close_pair(job.failure);
+	cr_registry_unlock(&saved);
 	munmap(job.stack, 2 * STACK_SIZE);
 	return rc < 0 ? rc : job.pid;
 }
