@@ -193,6 +193,9 @@ static int find_role(const struct cr_object_source *src, int fd,
 	if (ret)
 		return cr_error_set(err, ret, "%s: its addresses: %s",
 				    cr_object_label(src), strerror(-ret));
+	ret = cr_sockopts_check(src, fd, err);
+	if (ret)
+		return ret;
 	if (s->type == SOCK_STREAM)
 		return find_tcp_role(src, fd, s, err);
 	s->role = s->peer.len ? CR_INET_CONNECTED : CR_INET_PLAIN;

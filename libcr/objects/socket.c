@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,18 @@
 #define LOCKED_SEND 1 /* the program has set SO_SNDBUF itself */
 #define LOCKED_RECEIVE 2
 
-static const struct {
+/* Since Linux 4.20, 6.1, 6.3, 6.5. */
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+
+static const struct name {
 	int level, name;
 } known[] = {
 	{ SOL_SOCKET, SO_SNDBUF },
@@ -36,6 +48,19 @@ static const struct {
 	{ SOL_SOCKET, SO_TIMESTAMP },
 	{ SOL_SOCKET, SO_TIMESTAMPNS },
 	{ SOL_SOCKET, SO_DONTROUTE },
+	{ SOL_SOCKET, SO_TIMESTAMPING },
+	{ SOL_SOCKET, SO_PEEK_OFF },
+	{ SOL_SOCKET, SO_RXQ_OVFL },
+	{ SOL_SOCKET, SO_NO_CHECK },
+	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE },
+	{ SOL_SOCKET, SO_PASSSEC },
+	{ SOL_SOCKET, SO_PASSPIDFD },
+	{ SOL_SOCKET, SO_MARK },
+	{ SOL_SOCKET, SO_BINDTODEVICE },
+	{ SOL_SOCKET, SO_ZEROCOPY },
+	{ SOL_SOCKET, SO_BUSY_POLL },
+	{ SOL_SOCKET, SO_PREFER_BUSY_POLL },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE },
 	{ SOL_SOCKET, SO_PEEK_OFF },
 	{ IPPROTO_TCP, TCP_NODELAY },
 	{ IPPROTO_TCP, TCP_CORK },
@@ -46,15 +71,65 @@ static const struct {
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT },
 	{ IPPROTO_TCP, TCP_SYNCNT },
 	{ IPPROTO_TCP, TCP_LINGER2 },
+	{ IPPROTO_TCP, TCP_SAVE_SYN },
+	{ IPPROTO_TCP, TCP_INQ },
+	{ IPPROTO_TCP, TCP_FASTOPEN },
+	{ IPPROTO_TCP, TCP_CONGESTION },
+	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT },
+	{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS },
+	{ IPPROTO_UDP, UDP_GRO },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_TX },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_RX },
 	{ IPPROTO_IP, IP_TOS },
 	{ IPPROTO_IP, IP_TTL },
 	{ IPPROTO_IP, IP_PKTINFO },
 	{ IPPROTO_IP, IP_RECVERR },
 	{ IPPROTO_IP, IP_FREEBIND },
 	{ IPPROTO_IP, IP_MTU_DISCOVER },
+	{ IPPROTO_IP, IP_TRANSPARENT },
+	{ IPPROTO_IP, IP_RECVTOS },
+	{ IPPROTO_IP, IP_RECVTTL },
+	{ IPPROTO_IP, IP_RECVOPTS },
+	{ IPPROTO_IP, IP_RETOPTS },
+	{ IPPROTO_IP, IP_RECVORIGDSTADDR },
+	{ IPPROTO_IP, IP_RECVFRAGSIZE },
+	{ IPPROTO_IP, IP_CHECKSUM },
+	{ IPPROTO_IP, IP_PASSSEC },
+	{ IPPROTO_IP, IP_MINTTL },
+	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT },
+	{ IPPROTO_IP, IP_LOCAL_PORT_RANGE },
+	{ IPPROTO_IP, IP_UNICAST_IF },
+	{ IPPROTO_IP, IP_MULTICAST_IF },
+	{ IPPROTO_IP, IP_MULTICAST_TTL },
+	{ IPPROTO_IP, IP_MULTICAST_LOOP },
+	{ IPPROTO_IP, IP_MULTICAST_ALL },
 	{ IPPROTO_IPV6, IPV6_V6ONLY },
 	{ IPPROTO_IPV6, IPV6_RECVPKTINFO },
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS },
+	{ IPPROTO_IPV6, IPV6_TCLASS },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT },
+	{ IPPROTO_IPV6, IPV6_RECVERR },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER },
+	{ IPPROTO_IPV6, IPV6_DONTFRAG },
+	{ IPPROTO_IPV6, IPV6_AUTOFLOWLABEL },
+	{ IPPROTO_IPV6, IPV6_TRANSPARENT },
+	{ IPPROTO_IPV6, IPV6_UNICAST_IF },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_IF },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_LOOP },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_ALL },
+};
+
+/* About speed only: what is not to be had is left out. */
+static const struct name speed[] = {
+	{ SOL_SOCKET, SO_BUSY_POLL },
+	{ SOL_SOCKET, SO_PREFER_BUSY_POLL },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE },
+	{ IPPROTO_TCP, TCP_FASTOPEN },
+	{ IPPROTO_TCP, TCP_CONGESTION },
+	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT },
+	{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS },
 };
 
 void cr_sockopts_record(struct cr_pack *p, struct cr_sockopts *o)
@@ -84,15 +159,59 @@ int cr_socket_int(int fd, int level, int name)
 	return getsockopt(fd, level, name, &value, &len) ? -1 : value;
 }
 
-/* The kernel changes the sizes of Internet sockets by itself, unless... */
+/*
+ * The kernel changes the sizes of Internet sockets by itself, unless...; and
+ * what a connection of TCP would do with multicast is as its peer's first
+ * packet was.
+ */
 static bool automatic(int fd, int domain, int level, int name)
 {
 	int locked = cr_socket_int(fd, SOL_SOCKET, SO_BUF_LOCK);
 
+	if (cr_socket_int(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	    ((level == IPPROTO_IP &&
+	      (name == IP_MULTICAST_TTL || name == IP_MULTICAST_IF)) ||
+	     (level == IPPROTO_IPV6 &&
+	      (name == IPV6_MULTICAST_HOPS || name == IPV6_MULTICAST_IF))))
+		return true;
 	if (level != SOL_SOCKET || domain == AF_UNIX || locked < 0)
 		return false;
 	return (name == SO_SNDBUF && !(locked & LOCKED_SEND)) ||
 	       (name == SO_RCVBUF && !(locked & LOCKED_RECEIVE));
+}
+
+int cr_sockopts_check(const struct cr_object_source *src, int fd,
+		      struct cr_error *err)
+{
+	socklen_t n = 0;
+
+	/* the number of instructions; one of extended BPF is not told */
+	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &n)
+		    ? errno == EACCES
+		    : n > 0)
+		return cr_error_set(err, -ENOTSUP,
+				    "%s is a socket with a packet filter "
+				    "(SO_ATTACH_FILTER), which cannot be "
+				    "saved; detach it before the checkpoint",
+				    cr_object_label(src));
+	if (cr_socket_int(fd, IPPROTO_UDP, UDP_SEGMENT) > 0 ||
+	    cr_socket_int(fd, IPPROTO_UDP, UDP_CORK) > 0)
+		return cr_error_set(err, -ENOTSUP,
+				    "%s is a UDP socket that cuts or gathers "
+				    "what is sent (UDP_SEGMENT, UDP_CORK), "
+				    "which cannot be saved; have the program "
+				    "ask for it with each message",
+				    cr_object_label(src));
+	return 0;
+}
+
+static bool about_speed(const struct cr_sockopt *s)
+{
+	for (size_t i = 0; i < sizeof(speed) / sizeof(speed[0]); i++)
+		if (speed[i].level == (int)s->level &&
+		    speed[i].name == (int)s->name)
+			return true;
+	return false;
 }
 
 int cr_sockopts_read(int fd, struct cr_sockopts *o, struct cr_error *err)
@@ -183,7 +302,9 @@ int cr_sockopts_set(int fd, const struct cr_sockopts *o, struct cr_error *err)
 			memcpy(&size, s->value.data, sizeof(size));
 			ret = set_size(fd, (int)s->name, size);
 		} else if (setsockopt(fd, (int)s->level, (int)s->name,
-				      s->value.data, (socklen_t)s->value.len)) {
+				      s->value.data,
+				      (socklen_t)s->value.len) &&
+			   !about_speed(s)) {
 			ret = -errno;
 		}
 		if (ret)

@@ -18,6 +18,9 @@ struct cr_sockopts {
 
 void cr_sockopts_record(struct cr_pack *p, struct cr_sockopts *o);
 void cr_sockopts_free(struct cr_sockopts *o);
+/* Refuses those that only the kernel knows. */
+int cr_sockopts_check(const struct cr_object_source *src, int fd,
+		      struct cr_error *err);
 int cr_sockopts_read(int fd, struct cr_sockopts *o, struct cr_error *err);
 int cr_sockopts_set(int fd, const struct cr_sockopts *o, struct cr_error *err);
 

@@ -316,7 +316,9 @@ static int read_rest(const struct cr_object_source *src,
 {
 	int ret;
 
-	ret = read_name(src, d, fd, s, err);
+	ret = cr_sockopts_check(src, fd, err);
+	if (!ret)
+		ret = read_name(src, d, fd, s, err);
 	if (!ret)
 		ret = cr_sockopts_read(fd, &s->opts, err);
 	if (ret)
@@ -365,6 +367,8 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 	struct cr_unix_diag *d;
 	int fd, ret = open_state(src, &s, &d, &fd, err);
 
+	if (!ret)
+		ret = cr_sockopts_check(src, fd, err);
 	if (!ret && s.role != CR_UNIX_LISTENING)
 		ret = check_error(src, fd, &s, err);
 	if (!ret && receives(&s))

@@ -4,8 +4,10 @@
  *
  * Those that belong to what can be saved are beside that, in fd-*.c.
  */
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -371,5 +373,36 @@ REFUSED(refused_pty_discipline, "with a line discipline of its own, .*; take it"
 	slave = open_slave();
 	if (ioctl(slave, TIOCSETD, &null))
 		skip("another line discipline");
+	checkpoint();
+}
+
+/* --- what the kernel does with packets by itself ----------------------- */
+
+static void filtered(int fd)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog all = { 1, &none };
+
+	CHECK(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &all,
+				     sizeof(all)));
+	checkpoint();
+}
+
+REFUSED(refused_filter, "is a socket with a packet filter .*; detach")
+{
+	filtered(socket(AF_INET, SOCK_DGRAM, 0));
+}
+
+REFUSED(refused_filter_unix, "is a socket with a packet filter .*; detach")
+{
+	filtered(socket(AF_UNIX, SOCK_DGRAM, 0));
+}
+
+REFUSED(refused_udp_segments, "UDP socket that cuts or gathers .*; have")
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 500;
+
+	if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)))
+		skip("UDP_SEGMENT");
 	checkpoint();
 }
