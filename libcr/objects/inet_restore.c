@@ -24,11 +24,7 @@
 #include "objects/record.h"
 #include "restore/restore.h"
 
-/* The kernel remembers a connection that was closed for a minute. */
-#define PATIENCE_MS 70000
-#define NAP_MS 20
 #define RESET_MS 2000
-#define TIME_WAIT 6 /* st of /proc/net/tcp */
 
 struct one {
 	const struct cr_file *file;
@@ -64,126 +60,12 @@ static int read_all(struct cr_restore_context *ctx, struct all *a,
 	return ret;
 }
 
-static const struct sockaddr *at(const struct cr_blob *b)
-{
-	return b->data;
-}
-
-static bool has_port(const struct cr_blob *name)
-{
-	struct sockaddr_in in; /* the port of IPv6 lies at the same place */
-
-	if (name->len < sizeof(in))
-		return false;
-	memcpy(&in, name->data, sizeof(in));
-	return in.sin_port != 0;
-}
-
-static int new_socket(const struct cr_inet_state *s, struct cr_error *err)
-{
-	int fd = socket((int)s->domain, (int)s->type | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? cr_error_set(err, -errno, "socket: %s", strerror(errno))
-		      : fd;
-}
-
-/* Is the port of this address in the way only as long as it is remembered? */
-static bool is_remembered(const struct cr_blob *name)
-{
-	static const char *const files[] = { "/proc/net/tcp",
-					     "/proc/net/tcp6" };
-	unsigned int port, state;
-	struct sockaddr_in in;
-	bool found = false;
-	char line[256];
-
-	memcpy(&in, name->data, sizeof(in));
-	for (size_t i = 0; i < 2; i++) {
-		FILE *f = fopen(files[i], "re");
-
-		while (f && fgets(line, sizeof(line), f))
-			if (sscanf(line,
-				   " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x "
-				   "%x",
-				   &port, &state) == 2 &&
-			    port == ntohs(in.sin_port))
-				found |= state == TIME_WAIT;
-		if (f)
-			fclose(f);
-	}
-	return found;
-}
-
-/*
- * An administrator need not wait: a socket under repair takes every port.
- * The kernel then forgets the old connection when the new one is made.
- */
-static bool bind_at_once(int fd, const struct cr_inet_state *s)
-{
-	int on = TCP_REPAIR_ON, off = TCP_REPAIR_OFF_NO_WP;
-	bool bound;
-
-	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)))
-		return false;
-	bound = !bind(fd, at(&s->name), (socklen_t)s->name.len);
-	return !setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)) &&
-	       bound;
-}
-
-static int bind_patiently(int fd, const struct cr_inet_state *s)
-{
-	int i;
-
-	for (i = 0; i < PATIENCE_MS / NAP_MS; i++) {
-		if (!bind(fd, at(&s->name), (socklen_t)s->name.len))
-			return 0;
-		if (errno != EADDRINUSE || s->type != SOCK_STREAM ||
-		    !is_remembered(&s->name))
-			return -errno;
-		if (s->role == CR_INET_CONNECTED && bind_at_once(fd, s))
-			return 0;
-		usleep(NAP_MS * 1000);
-	}
-	return -EADDRINUSE;
-}
-
-static int bind_to(int fd, const struct cr_inet_state *s, struct cr_error *err)
-{
-	int one = 1, zero = 0, only, ret;
-
-	if (!has_port(&s->name))
-		return 0;
-	for (size_t i = 0; i < s->opts.n; i++)
-		if (s->opts.opt[i].level == IPPROTO_IPV6 &&
-		    s->opts.opt[i].name == IPV6_V6ONLY &&
-		    s->opts.opt[i].value.len == sizeof(only)) {
-			memcpy(&only, s->opts.opt[i].value.data, sizeof(only));
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
-				   sizeof(only));
-		} else if (s->opts.opt[i].level == SOL_SOCKET &&
-			   s->opts.opt[i].name == SO_REUSEPORT) {
-			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
-				   sizeof(one));
-		}
-	if (s->type == SOCK_STREAM)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	ret = bind_patiently(fd, s);
-	if (ret)
-		return cr_error_set(err, ret, "address %s: %s%s",
-				    cr_inet_text(&s->name), strerror(-ret),
-				    ret == -EADDRINUSE ? " (by another program)"
-						       : "");
-	if (s->type == SOCK_STREAM)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &zero, sizeof(zero));
-	return 0;
-}
-
 static int make(struct one *o, struct cr_error *err)
 {
 	int ret;
 
-	o->fd = new_socket(&o->s, err);
-	ret = o->fd < 0 ? o->fd : bind_to(o->fd, &o->s, err);
+	o->fd = cr_inet_socket(&o->s, err);
+	ret = o->fd < 0 ? o->fd : cr_inet_bind(o->fd, &o->s, err);
 	if (!ret && o->s.role == CR_INET_LISTENING &&
 	    listen(o->fd, (int)o->s.backlog))
 		ret = cr_error_set(err, -errno, "listening at %s: %s",
@@ -203,10 +85,10 @@ static int listener(struct all *a, struct one *o, struct cr_error *err)
 		if (l->stand_in >= 0 && cr_inet_same(&o->s.name, &l->s.name))
 			return l->stand_in;
 	}
-	o->stand_in = new_socket(&o->s, err);
+	o->stand_in = cr_inet_socket(&o->s, err);
 	if (o->stand_in < 0)
 		return o->stand_in;
-	if (bind_to(o->stand_in, &o->s, err))
+	if (cr_inet_bind(o->stand_in, &o->s, err))
 		return err ? err->code : -EADDRINUSE;
 	if (listen(o->stand_in, 16))
 		return cr_error_set(err, -errno, "listening at %s: %s",
@@ -220,22 +102,24 @@ static int connect_client(struct one *client, struct cr_error *err)
 	struct cr_error why = { 0 };
 	int ret = 0, i;
 
-	for (i = 0; i < PATIENCE_MS / NAP_MS; i++) {
+	for (i = 0; i < CR_INET_PATIENCE_MS / CR_INET_NAP_MS; i++) {
 		cr_error_clear(&why);
-		client->fd = new_socket(&client->s, &why);
-		ret = client->fd < 0 ? client->fd
-				     : bind_to(client->fd, &client->s, &why);
-		if (!ret && connect(client->fd, at(&client->s.peer),
+		client->fd = cr_inet_socket(&client->s, &why);
+		ret = client->fd < 0
+			      ? client->fd
+			      : cr_inet_bind(client->fd, &client->s, &why);
+		if (!ret && connect(client->fd, cr_inet_at(&client->s.peer),
 				    (socklen_t)client->s.peer.len))
 			ret = cr_error_set(&why, -errno, "connecting to %s: %s",
 					   cr_inet_text(&client->s.peer),
 					   strerror(errno));
 		/* such an answer of connect(2): the pair is remembered */
-		if (ret != -EADDRNOTAVAIL || !is_remembered(&client->s.name))
+		if (ret != -EADDRNOTAVAIL ||
+		    !cr_inet_remembered(&client->s.name))
 			break;
 		close(client->fd);
 		client->fd = -1;
-		usleep(NAP_MS * 1000);
+		usleep(CR_INET_NAP_MS * 1000);
 	}
 	return ret ? cr_error_set(err, ret, "%s", why.text) : 0;
 }
@@ -349,7 +233,7 @@ static int make_reset(struct one *o, struct cr_error *err)
 	int peer = -1;
 
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	o->fd = new_socket(&o->s, err);
+	o->fd = cr_inet_socket(&o->s, err);
 	if (l < 0 || o->fd < 0 || bind(l, (struct sockaddr *)&to, len) ||
 	    listen(l, 1) || getsockname(l, (struct sockaddr *)&to, &len))
 		goto failed;
@@ -391,7 +275,7 @@ static int make_all(struct all *a, struct cr_error *err)
 			continue;
 		if (o->s.type == SOCK_STREAM)
 			ret = make_connection(a, o, err);
-		else if (connect(o->fd, at(&o->s.peer),
+		else if (connect(o->fd, cr_inet_at(&o->s.peer),
 				 (socklen_t)o->s.peer.len))
 			ret = cr_error_set(err, -errno, "connecting to %s: %s",
 					   cr_inet_text(&o->s.peer),
@@ -437,7 +321,7 @@ static int put_back(struct all *a, struct one *o,
 	while (done < m->data.len) {
 		n = sendto(fd, (char *)m->data.data + done, m->data.len - done,
 			   MSG_NOSIGNAL | MSG_DONTWAIT,
-			   stream ? NULL : at(&o->s.name),
+			   stream ? NULL : cr_inet_at(&o->s.name),
 			   stream ? 0 : (socklen_t)o->s.name.len);
 		if (n < 0)
 			return cr_error_set(err, -errno,

@@ -16,103 +16,7 @@
 #include <cmocka.h>
 
 #include "objects/object.h"
-#include "restore/restore.h"
-
-/* The restorer's side, as far as objects need it. */
-static struct {
-	uint32_t kind;
-	uint64_t id;
-	int which, fd;
-} memory[16];
-static int n_memory;
-static int stdio_fds[3] = { 0, 1, 2 };
-
-int cr_restore_lookup(struct cr_restore_context *ctx, uint32_t kind,
-		      uint64_t id, int which, int *fd)
-{
-	int i;
-
-	for (i = 0; i < n_memory; i++)
-		if (memory[i].kind == kind && memory[i].id == id &&
-		    memory[i].which == which) {
-			*fd = memory[i].fd;
-			return 0;
-		}
-	return -ENOENT;
-}
-
-int cr_restore_remember(struct cr_restore_context *ctx, uint32_t kind,
-			uint64_t id, int which, int fd)
-{
-	memory[n_memory].kind = kind;
-	memory[n_memory].id = id;
-	memory[n_memory].which = which;
-	memory[n_memory++].fd = fd;
-	return 0;
-}
-
-const char *cr_restore_path(struct cr_restore_context *ctx, const char *path)
-{
-	return path;
-}
-
-int cr_restore_stdio(struct cr_restore_context *ctx, int n)
-{
-	return stdio_fds[n];
-}
-
-/* Other files and processes: the system tests have them. */
-int cr_restore_file(struct cr_restore_context *ctx, uint32_t file)
-{
-	return -1;
-}
-
-int cr_restore_shared(struct cr_restore_context *ctx, uint32_t shm, int fd,
-		      struct cr_error *err)
-{
-	return -EINVAL;
-}
-
-static bool is_image;
-
-enum cr_restore_append cr_restore_append(struct cr_restore_context *ctx)
-{
-	return CR_APPEND_KEEP;
-}
-
-bool cr_restore_grown(struct cr_restore_context *ctx, const char *path)
-{
-	return false;
-}
-
-bool cr_restore_is_image(struct cr_restore_context *ctx, const struct stat *st)
-{
-	return is_image;
-}
-
-const struct cr_image *cr_restore_image(const struct cr_restore_context *ctx)
-{
-	return NULL;
-}
-
-int cr_restore_fd_of(struct cr_restore_context *ctx, int32_t pid,
-		     const struct cr_file *file)
-{
-	return -1;
-}
-
-int cr_restore_call(struct cr_restore_context *ctx, int32_t pid,
-		    const char *what, long nr, const uint64_t args[6], int at,
-		    const void *data, size_t len, struct cr_error *err)
-{
-	return -ESRCH;
-}
-
-static void forget(void)
-{
-	while (n_memory)
-		close(memory[--n_memory].fd);
-}
+#include "objects/test/restorer.h"
 
 static struct cr_object_tree *tree;
 static char dir[] = "/tmp/test-objects-XXXXXX";
@@ -218,7 +122,7 @@ static int tree_setup(void **state)
 static int tree_teardown(void **state)
 {
 	cr_object_tree_destroy(tree);
-	forget();
+	restorer_forget();
 	return 0;
 }
 
@@ -268,10 +172,10 @@ static void test_grown(void **state)
 	close(fd);
 	back = bring_back(&f);
 	assert_int_equal(lseek(back, 0, SEEK_END), 11);
-	is_image = true;
+	restorer_is_image = true;
 	start(&f, back);
 	assert_int_equal(lseek(back, 0, SEEK_END), 11);
-	is_image = false;
+	restorer_is_image = false;
 	start(&f, back);
 	assert_int_equal(lseek(back, 0, SEEK_END), 6);
 	close(back);
@@ -412,7 +316,7 @@ static void test_pipe(void **state)
 	assert_memory_equal(buf, big, sizeof(big));
 	assert_int_equal(write(b[1], "more", 4), 4);
 	assert_int_equal(read(b[0], buf, 4), 4);
-	forget();
+	restorer_forget();
 	close(b[1]);
 	assert_int_equal(read(b[0], buf, 4), 0); /* the end is seen */
 	close(b[0]);
@@ -435,7 +339,7 @@ static void test_pipe_without_writer(void **state)
 	r = save(p[0], CR_OBJ_PIPE);
 	close(p[0]);
 	back = bring_back(&r);
-	forget();
+	restorer_forget();
 	assert_int_equal(read(back, buf, 8), 4);
 	assert_int_equal(read(back, buf, 8), 0);
 	close(back);
@@ -457,10 +361,10 @@ static void test_stdio(void **state)
 	assert_int_equal(f.stdio_fd, 2);
 	dup2(saved, 2);
 	close(copy);
-	stdio_fds[2] = p[0];
+	restorer_stdio[2] = p[0];
 	back = bring_back(&f);
 	assert_true(back > 2 && back != p[0]);
-	stdio_fds[2] = -1;
+	restorer_stdio[2] = -1;
 	refused_back(&f, "does not have");
 	close(back);
 	close(p[0]);
