@@ -146,10 +146,13 @@ static int find_tcp_role(const struct cr_object_source *src, int fd,
 		s->role = CR_INET_LISTENING;
 		s->backlog = info.tcpi_sacked;
 		if (info.tcpi_unacked && !src->drop)
-			return cr_inet_refuse(src, s,
-					      "with a connection that waits "
-					      "to be accepted",
-					      "try again later", err);
+			return cr_inet_refuse(
+				src, s,
+				"with a connection that waits "
+				"to be accepted",
+				"try again in a moment, when it was "
+				"accepted",
+				err);
 		return 0;
 	case TCP_FIN_WAIT1:
 	case TCP_FIN_WAIT2:

@@ -26,13 +26,24 @@ static bool claims(const struct cr_object_source *src)
 	       strncmp(src->link, "/memfd:", 7) != 0;
 }
 
+/* It may be called so: then it is found by that. */
+static bool is_there(const struct cr_object_source *src)
+{
+	char path[sizeof(src->link) + 32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/root%s", src->pid, src->link);
+	return !stat(path, &st) && st.st_dev == src->st.st_dev &&
+	       st.st_ino == src->st.st_ino;
+}
+
 static bool name_removed(const struct cr_object_source *src)
 {
 	static const char mark[] = " (deleted)";
 	size_t n = strlen(src->link), k = sizeof(mark) - 1;
 
 	return src->st.st_nlink == 0 ||
-	       (n > k && !strcmp(src->link + n - k, mark));
+	       (n > k && !strcmp(src->link + n - k, mark) && !is_there(src));
 }
 
 static int check(const struct cr_object_source *src, struct cr_error *err)
@@ -370,6 +381,11 @@ static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 	if (seek(ctx, file, fd) < 0) {
 		cr_error_set(err, -errno, "%s: seek to %lld: %s", file->id.path,
 			     (long long)file->offset, strerror(errno));
+		goto failed;
+	}
+	if (file->flags & O_NONBLOCK && cr_object_set_flags(fd, file)) {
+		cr_error_set(err, -errno, "%s: flags: %s", file->id.path,
+			     strerror(errno));
 		goto failed;
 	}
 	ret = cr_locks_take(fd, file, err);

@@ -134,15 +134,18 @@ static int check_listening(const struct cr_object_source *src,
 		return refuse(src,
 			      "with connections that wait to be accepted "
 			      "and cannot be told",
-			      "try again later", err);
+			      "try again in a moment, when it was accepted",
+			      err);
 	for (uint32_t i = 0; i < d->n_icons; i++)
 		if (!src->drop &&
 		    !cr_object_tree_has_socket(src->tree, d->icons[i]))
-			return refuse(src,
-				      "with a connection from outside of "
-				      "the processes to be saved that "
-				      "waits to be accepted",
-				      "try again later", err);
+			return refuse(
+				src,
+				"with a connection from outside of "
+				"the processes to be saved that "
+				"waits to be accepted",
+				"try again in a moment, when it was accepted",
+				err);
 	return 0;
 }
 
@@ -240,12 +243,14 @@ static int find_role(const struct cr_object_source *src,
 		return refuse(src,
 			      "that waits to be accepted by a process "
 			      "outside of those to be saved",
-			      "try again later", err);
+			      "try again in a moment, when it was accepted",
+			      err);
 	if (d->wqueue)
 		return refuse(src,
 			      "with data for a connection that was not "
 			      "accepted yet",
-			      "try again later", err);
+			      "try again in a moment, when it was accepted",
+			      err);
 	return 0;
 }
 

@@ -440,3 +440,27 @@ STATE(path_only)
 	CHECK(!fstatat(d, "f", &st, 0) && st.st_size == 1);
 	CHECK(fcntl(p, F_GETFL) & O_PATH && fcntl(d, F_GETFD) == FD_CLOEXEC);
 }
+
+/* A name that looks like that of one without. */
+STATE(file_called_deleted)
+{
+	int fd = new_file("f (deleted)", O_RDWR), other = new_file("f", O_RDWR);
+	struct stat st, named;
+
+	CHECK(write(fd, "this", 4) == 4 && write(other, "other", 5) == 5);
+	checkpoint();
+	CHECK(!fstat(fd, &st) && st.st_size == 4);
+	CHECK(!stat("f (deleted)", &named) && named.st_ino == st.st_ino);
+}
+
+/* Of no use for a file, but fcntl(2) tells. */
+STATE(file_flags)
+{
+	int fd = new_file("f", O_RDWR | O_APPEND | O_NONBLOCK | O_SYNC);
+	int gone = new_file("g", O_WRONLY | O_NONBLOCK);
+	int flags = fcntl(fd, F_GETFL), others = fcntl(gone, F_GETFL);
+
+	CHECK(flags & O_NONBLOCK && !unlink("g"));
+	checkpoint();
+	CHECK(fcntl(fd, F_GETFL) == flags && fcntl(gone, F_GETFL) == others);
+}
