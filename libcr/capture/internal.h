@@ -224,6 +224,8 @@ void cap_check_filters(struct cr_capture *c, const struct cap_proc *p,
 int cap_refuse_filters(const struct cap_proc *p, struct cr_error *err);
 int cap_read_filters(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
+/* parents.c: children of threads; after all threads */
+int cap_read_parents(struct cr_capture *c, struct cr_error *err);
 /* signals.c: timers that cannot be saved */
 void cap_check_timers(struct cr_capture *c, struct cap_proc *p,
 		      size_t n_threads);

@@ -215,6 +215,8 @@ static int read_all(struct cr_capture *c, struct cr_error *err)
 			ret = settle(p, err);
 	}
 	if (!ret)
+		ret = cap_read_parents(c, err);
+	if (!ret)
 		ret = cap_read_files(c, err);
 	for (i = 0; i < c->n_procs && !ret; i++)
 		if (cap_live(c->procs[i]) && c->procs[i]->mm_of == c->procs[i])

@@ -235,12 +235,29 @@ static bool filter_fits(const struct cr_image *img, const struct cr_setting *s)
 	}
 }
 
+/* A process, and a thread of its parent. */
+static bool is_parent(const struct cr_image *img, const struct cr_setting *s)
+{
+	const struct cr_process *p = NULL;
+
+	for (size_t i = 0; i < img->n_procs && !p; i++)
+		if ((uint32_t)img->procs[i].pid == s->owner)
+			p = &img->procs[i];
+	for (size_t i = 0; p && i < img->n_procs; i++)
+		for (size_t k = 1; img->procs[i].pid == p->ppid &&
+				   k < img->procs[i].n_threads;
+		     k++)
+			if ((uint64_t)img->procs[i].threads[k].tid == s->value)
+				return true;
+	return false;
+}
+
 int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 {
 	for (size_t i = 0; i < img->n_settings; i++) {
 		const struct cr_setting *s = &img->settings[i];
 
-		if (!s->kind || s->kind > CR_SETTING_SCHED_TIMES ||
+		if (!s->kind || s->kind > CR_SETTING_PARENT_THREAD ||
 		    (s->kind > CR_SETTING_HUGE_PAGES &&
 		     s->kind < CR_SETTING_TSC))
 			return cr_error_set(err, -EINVAL,
@@ -263,6 +280,11 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 		if (s->kind == CR_SETTING_SCHED_TIMES && s->data.len != 24)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is too short", i);
+		if (s->kind == CR_SETTING_PARENT_THREAD && !is_parent(img, s))
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu: the parent of "
+					    "process %u has no such thread",
+					    i, s->owner);
 		if (!filter_fits(img, s))
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is no seccomp filter "

@@ -310,7 +310,8 @@ enum cr_setting_kind {
 	CR_SETTING_FILTER,	   /* 1: log; data: struct sock_filter[] */
 	CR_SETTING_FILTERS_OF,	   /* the same as this thread of its process */
 	CR_SETTING_STRICT,	   /* strict mode */
-	CR_SETTING_SCHED_TIMES = 23, /* runtime; deadline, period, flags */
+	CR_SETTING_SCHED_TIMES,	   /* runtime; deadline, period, flags */
+	CR_SETTING_PARENT_THREAD,  /* of its parent, which is not the main one */
 };
 /* Those of threads. */
 static inline bool cr_setting_of_thread(uint32_t kind)

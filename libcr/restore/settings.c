@@ -173,7 +173,8 @@ int cr_settings_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 	for (size_t i = 0; i < ctx->img->n_settings && !ret; i++) {
 		const struct cr_setting *x = &ctx->img->settings[i];
 
-		if (x->kind == CR_SETTING_MAIN_ENDED || cr_is_filter(x))
+		if (x->kind == CR_SETTING_MAIN_ENDED ||
+		    x->kind == CR_SETTING_PARENT_THREAD || cr_is_filter(x))
 			continue; /* done, or seccomp.c */
 		if (!cr_setting_of_thread(x->kind)) {
 			if (of_memory && x->owner == s->p->mm)

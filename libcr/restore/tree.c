@@ -164,12 +164,53 @@ static int create_anyhow(struct cr_restore_context *ctx, struct cr_task *by,
 			    why.code ? why.text : "all ids are in use");
 }
 
+/* All but the first, if they are not there yet. */
+static int create_threads(struct cr_restore_context *ctx, struct cr_stub *s,
+			  struct cr_error *err)
+{
+	const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES |
+			       CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	int ret;
+
+	for (size_t k = s->n_tasks; k < s->p->n_threads; k++) {
+		ret = create_by(ctx, &s->tasks[0], &s->tasks[k],
+				s->p->threads[k].tid, flags, 0, err);
+		if (ret < 0)
+			return cr_error_prefix(err, "process %d", s->pid);
+		s->n_tasks++;
+	}
+	return 0;
+}
+
+/* The thread of "by" that is to make process s; NULL with err. */
+static struct cr_task *creator(struct cr_restore_context *ctx,
+			       struct cr_stub *by, const struct cr_stub *s,
+			       struct cr_error *err)
+{
+	const struct cr_image *img = ctx->img;
+	size_t i, k;
+
+	for (i = 0; i < img->n_settings; i++)
+		if (img->settings[i].kind == CR_SETTING_PARENT_THREAD &&
+		    img->settings[i].owner == (uint32_t)s->p->pid)
+			break;
+	if (i == img->n_settings || !by->p || by->p->pid != s->p->ppid)
+		return &by->tasks[0];
+	if (create_threads(ctx, by, err) < 0)
+		return NULL;
+	for (k = 1; k < by->n_tasks; k++)
+		if ((uint64_t)by->p->threads[k].tid == img->settings[i].value)
+			return &by->tasks[k];
+	return &by->tasks[0];
+}
+
 static int step_create(struct cr_restore_context *ctx,
 		       const struct cr_step *step, struct cr_error *err)
 {
 	struct cr_stub *s = &ctx->stubs[step->stub];
 	bool helper = step->stub >= ctx->img->n_procs;
 	int exit_signal = SIGCHLD, ret;
+	struct cr_task *by;
 	size_t n = 1;
 
 	s->pid = step->pid;
@@ -188,11 +229,16 @@ static int step_create(struct cr_restore_context *ctx,
 	else if (!step->pid)
 		ret = create_anyhow(ctx, &ctx->stubs[step->creator].tasks[0], s,
 				    err);
-	else
-		ret = create_by(ctx, &ctx->stubs[step->creator].tasks[0],
-				&s->tasks[0], step->pid, step->flags,
-				step->flags & CLONE_PARENT ? 0 : exit_signal,
-				err);
+	else {
+		by = &ctx->stubs[step->creator].tasks[0];
+		if (!helper && !(step->flags & CLONE_PARENT))
+			by = creator(ctx, &ctx->stubs[step->creator], s, err);
+		ret = !by ? err->code :
+			create_by(ctx, by, &s->tasks[0], step->pid,
+				  step->flags,
+				  step->flags & CLONE_PARENT ? 0 : exit_signal,
+				  err);
+	}
 	if (ret < 0)
 		return ret;
 	s->created = true;
@@ -264,26 +310,12 @@ int cr_tree_create(struct cr_restore_context *ctx, struct cr_error *err)
 
 int cr_tree_create_threads(struct cr_restore_context *ctx, struct cr_error *err)
 {
-	const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES |
-			       CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	int ret = 0;
 
-	for (size_t i = 0; i < ctx->img->n_procs; i++) {
-		struct cr_stub *s = &ctx->stubs[i];
-
-		if (s->p->kind != CR_PROC_NORMAL)
-			continue;
-		for (size_t k = 1; k < s->p->n_threads; k++) {
-			int ret =
-				create_by(ctx, &s->tasks[0], &s->tasks[k],
-					  s->p->threads[k].tid, flags, 0, err);
-
-			if (ret < 0)
-				return cr_error_prefix(err, "process %d",
-						       s->pid);
-			s->n_tasks++;
-		}
-	}
-	return 0;
+	for (size_t i = 0; i < ctx->img->n_procs && !ret; i++)
+		if (ctx->stubs[i].p->kind == CR_PROC_NORMAL)
+			ret = create_threads(ctx, &ctx->stubs[i], err);
+	return ret;
 }
 
 /* Lets a stub die of sig: nothing is blocked, every action is the default. */
