@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* request.c - the callbacks of processes that have libcr */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
@@ -12,7 +14,7 @@
 #define CHECKS 4
 #define CHECK_PAUSE_US 50000
 #define TRIES 200 /* of those who end just now */
-#define TRY_PAUSE_US 1000
+#define TRY_PAUSE_MS 1
 
 static int begin(struct cr_capture *c, struct cap_proc *p, struct cr_error *err)
 {
@@ -73,6 +75,21 @@ static bool forget_gone(struct cr_capture *c)
 }
 
 /*
+ * Until it has ended, of which the kernel tells; that it executes another
+ * program instead is seen by looking again.
+ */
+static void await_end(pid_t pid)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0),
+			    .events = POLLIN };
+
+	if (p.fd < 0)
+		return; /* it has */
+	poll(&p, 1, TRY_PAUSE_MS);
+	close(p.fd);
+}
+
+/*
  * Processes that were not asked yet; *n is their number.  Those that are about
  * to end are looked at again.
  */
@@ -100,7 +117,7 @@ static int begin_new(struct cr_capture *c, size_t *n, struct cr_error *err)
 		if (ret == -ESRCH && !is_wanted(c, p) && ++p->tries < TRIES) {
 			cr_error_clear(err);
 			ret = 0;
-			usleep(TRY_PAUSE_US);
+			await_end(p->pid);
 		}
 	}
 	return ret;

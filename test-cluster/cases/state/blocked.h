@@ -4,6 +4,7 @@
 #define BLOCKED_H
 
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #include "state.h"
@@ -74,6 +75,25 @@ static inline void ends_with(long want)
 	errno = (int)result_errno;
 	if (result != want)
 		fail_at(__FILE__, __LINE__, "its result");
+}
+
+static int epoll __attribute__((unused));
+
+/* Has one end of a pipe, and nothing to tell. */
+static inline void make_epoll(void)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+
+	CHECK(!pipe(fds));
+	epoll = epoll_create1(0);
+	CHECK(epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, fds[0], &e));
+}
+
+static inline long do_epoll(void)
+{
+	struct epoll_event e;
+
+	return epoll_wait(epoll, &e, 1, HOUR * 1000);
 }
 
 #endif

@@ -115,24 +115,6 @@ STATE(blocked_select)
 	ends_with(1);
 }
 
-static int epoll;
-
-static long do_epoll(void)
-{
-	struct epoll_event e;
-
-	return epoll_wait(epoll, &e, 1, HOUR * 1000);
-}
-
-static void make_epoll(void)
-{
-	struct epoll_event e = { .events = EPOLLIN };
-
-	CHECK(!pipe(fds));
-	epoll = epoll_create1(0);
-	CHECK(epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, fds[0], &e));
-}
-
 STATE(blocked_epoll)
 {
 	make_epoll();

@@ -92,24 +92,6 @@ STATE(timed_semtimedop)
 	CHECK(semctl(set, 0, GETVAL) == 0 && !semctl(set, 0, IPC_RMID));
 }
 
-static int epoll;
-
-static long do_epoll(void)
-{
-	struct epoll_event e;
-
-	return epoll_wait(epoll, &e, 1, HOUR * 1000);
-}
-
-static void make_epoll(void)
-{
-	struct epoll_event e = { .events = EPOLLIN };
-
-	CHECK(!pipe(fds));
-	epoll = epoll_create1(0);
-	CHECK(epoll >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, fds[0], &e));
-}
-
 static volatile int handled;
 
 static void on_usr1(int sig)

@@ -156,9 +156,8 @@ static pid_t parent_of(pid_t pid)
 	return atoi(p + 4);
 }
 
-STATE(linuxthreads)
+static void start_manager(void)
 {
-	int status;
 	sigset_t set;
 
 	main_pid = getpid();
@@ -172,6 +171,13 @@ STATE(linuxthreads)
 	manager_pid = clone(manager_main,
 			    manager_stack + sizeof(manager_stack), ALL, NULL);
 	CHECK(manager_pid > 0);
+}
+
+STATE(linuxthreads)
+{
+	int status;
+
+	start_manager();
 	ask(0);
 	ask(1);
 	checkpoint();
@@ -201,19 +207,8 @@ STATE(linuxthreads)
 STATE(linuxthreads_ended)
 {
 	int status;
-	sigset_t set;
 
-	main_pid = getpid();
-	sigemptyset(&set);
-	sigaddset(&set, RESTART);
-	sigaddset(&set, CANCEL);
-	CHECK(!sigprocmask(SIG_BLOCK, &set, NULL));
-	CHECK(!pipe(requests));
-	signal(RESTART, on_restart);
-	signal(CANCEL, on_cancel);
-	manager_pid = clone(manager_main,
-			    manager_stack + sizeof(manager_stack), ALL, NULL);
-	CHECK(manager_pid > 0);
+	start_manager();
 	ask(0);
 	CHECK(!kill(manager_pid, SIGSTOP));
 	CHECK(waitpid(manager_pid, &status, __WCLONE | WUNTRACED) ==
