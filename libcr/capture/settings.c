@@ -160,9 +160,15 @@ static int read_pkeys(struct cap_proc *p, struct cr_error *err)
 				 key % PKEYS },
 		};
 	ret = cr_remote_batch(&p->threads[0]->task, call, PKEYS, err);
-	for (key = 1; key < PKEYS && !ret; key++)
+	for (key = 1; key < PKEYS && !ret; key++) {
 		if (!call[key - 1].ret)
 			p->pkeys |= 1u << key;
+		else if (call[key - 1].ret != -EINVAL) /* it is not allocated */
+			ret = cr_error_set(err, (int)call[key - 1].ret,
+					   "process %d: protection keys: %s",
+					   p->vpid,
+					   strerror((int)-call[key - 1].ret));
+	}
 	return ret;
 }
 
