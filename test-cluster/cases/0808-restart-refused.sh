@@ -5,9 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
 need_root
-if [ -z "${CR_IN_IPCNS:-}" ]; then
-	CR_IN_IPCNS=1 exec unshare --ipc bash "$CASE"
-fi
+enter_ipcns # ids of System V IPC that nobody else takes meanwhile
 enter_pidns
 tmpdir
 chmod 755 .

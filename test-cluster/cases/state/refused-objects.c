@@ -242,10 +242,13 @@ REFUSED(refused_signalfd_closed, "a signalfd that its process has closed, .*; ke
 
 	if (!pid) {
 		close(ep);
+		close(open("closed", O_WRONLY | O_CREAT, 0666));
 		await_checkpoint();
 		_exit(0);
 	}
 	close(fd);
+	while (access("closed", F_OK))
+		usleep(1000);
 	checkpoint();
 	join(pid);
 }
