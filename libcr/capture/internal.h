@@ -330,15 +330,15 @@ enum cap_which {
 };
 int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err);
+/* cet.c: -ENOTSUP if the thread with this status has a shadow stack */
+int cap_refuse_shadow_stack(int32_t vpid, int32_t vtid, const char *status,
+			    struct cr_error *err);
 /* permit.c: who may look into it, and how */
 bool cap_permitted(struct cr_capture *c, struct cap_proc *p);
 /* p->control as it is now, if it has one, which is no error if not. */
 int cap_read_control(struct cr_capture *c, struct cap_proc *p,
 		     struct cr_error *err);
 /* transfer.c: pages that the kernel module writes */
-/* cet.c: -ENOTSUP if the thread with this status has a shadow stack */
-int cap_refuse_shadow_stack(int32_t vpid, int32_t vtid, const char *status,
-			    struct cr_error *err);
 #define CAP_RANGES 512
 #define CAP_RUNS 16 /* in one call, so that it does not take for ever */
 struct cap_transfer {
