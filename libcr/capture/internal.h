@@ -330,6 +330,8 @@ enum cap_which {
 };
 int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err);
+/* the same for guards (MADV_GUARD_INSTALL) of all its memory */
+int cap_guards(pid_t pid, cap_run_fn fn, void *arg, struct cr_error *err);
 /* cet.c: -ENOTSUP if the thread with this status has a shadow stack */
 int cap_refuse_shadow_stack(int32_t vpid, int32_t vtid, const char *status,
 			    struct cr_error *err);

@@ -25,9 +25,11 @@ struct scan_arg {
 #define IS_FILE (1ULL << 2)
 #define IS_PRESENT (1ULL << 3)
 #define IS_SWAPPED (1ULL << 4)
+#define IS_GUARD (1ULL << 8) /* since 6.15; without content */
+#define GUARD_BIT 58	     /* of /proc/PID/pagemap */
 #define REGIONS 512
 
-static int scan_ioctl(int fd, uint64_t start, uint64_t end,
+static int scan_ioctl(int fd, uint64_t start, uint64_t end, bool guards,
 		      enum cap_which which, cap_run_fn fn, void *arg,
 		      struct cr_error *err)
 {
@@ -44,10 +46,11 @@ static int scan_ioctl(int fd, uint64_t start, uint64_t end,
 
 	if (!r)
 		return cr_error_set(err, -ENOMEM, "out of memory");
-	if (which == CAP_PAGES_OWN) { /* not those of the file */
-		a.category_inverted = IS_FILE;
+	if (which == CAP_PAGES_OWN) /* not those of the file */
 		a.category_mask = IS_FILE;
-	}
+	if (guards)
+		a.category_mask |= IS_GUARD;
+	a.category_inverted = a.category_mask;
 	while (start < end && !ret) {
 		a.start = start;
 		a.end = end;
@@ -88,6 +91,8 @@ static int scan_pagemap(int fd, uint64_t start, uint64_t end,
 			take = map[i] >> 62 != 0; /* present or swapped */
 			if (which == CAP_PAGES_OWN && map[i] >> 61 & 1)
 				take = false;
+			if (map[i] >> GUARD_BIT & 1)
+				take = false;
 			if (take == in)
 				continue;
 			if (take)
@@ -106,7 +111,8 @@ static int scan_pagemap(int fd, uint64_t start, uint64_t end,
 int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err)
 {
-	static bool no_scan; /* this kernel has no PAGEMAP_SCAN */
+	/* this kernel has no PAGEMAP_SCAN, or it does not tell of guards */
+	static bool no_scan, no_guards;
 	char path[64];
 	int fd, ret;
 
@@ -120,7 +126,12 @@ int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 		return cr_error_set(err, -errno, "%s: %s", path,
 				    strerror(errno));
 	ret = no_scan ? -ENOTTY
-		      : scan_ioctl(fd, start, end, which, fn, arg, err);
+		      : scan_ioctl(fd, start, end, !no_guards, which, fn, arg,
+				   err);
+	if (ret == -EINVAL && !no_guards) {
+		no_guards = true;
+		ret = scan_ioctl(fd, start, end, false, which, fn, arg, err);
+	}
 	if (ret == -ENOTTY || ret == -EINVAL) {
 		no_scan = true;
 		ret = scan_pagemap(fd, start, end, which, fn, arg, err);
@@ -128,6 +139,45 @@ int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	close(fd);
 	if (ret)
 		cr_error_set(err, ret, "pages of memory: %s", strerror(-ret));
+	return ret;
+}
+
+int cap_guards(pid_t pid, cap_run_fn fn, void *arg, struct cr_error *err)
+{
+	static const uint64_t ends[] = { (1ULL << 56) - PAGE,
+					 (1ULL << 47) - PAGE };
+	struct scan_region r[64];
+	struct scan_arg a = {
+		.size = sizeof(a),
+		.vec = (uintptr_t)r,
+		.vec_len = sizeof(r) / sizeof(r[0]),
+		.category_mask = IS_GUARD,
+		.return_mask = IS_GUARD,
+	};
+	size_t wide = 0;
+	char path[64];
+	int fd, ret = 0;
+	long n;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return cr_error_set(err, -errno, "%s: %s", path,
+				    strerror(errno));
+	while (!ret && wide < 2 && a.start < ends[wide]) {
+		a.end = ends[wide];
+		n = ioctl(fd, SCAN_IOCTL, &a);
+		if (n < 0 && errno == EFAULT) {
+			wide++; /* addresses of 47 bits */
+			continue;
+		}
+		if (n < 0)
+			break; /* this kernel tells nothing */
+		for (long i = 0; i < n && !ret; i++)
+			ret = fn(arg, r[i].start, r[i].end - r[i].start, err);
+		a.start = a.walk_end;
+	}
+	close(fd);
 	return ret;
 }
 

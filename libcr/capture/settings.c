@@ -172,6 +172,24 @@ static int read_pkeys(struct cap_proc *p, struct cr_error *err)
 	return ret;
 }
 
+struct guards {
+	struct cr_capture *c;
+	uint32_t mm;
+};
+
+static int add_guard(void *arg, uint64_t start, uint64_t len,
+		     struct cr_error *err)
+{
+	struct guards *g = arg;
+	int ret = cap_add_setting(g->c, CR_SETTING_GUARD, g->mm, start, err);
+
+	if (!ret &&
+	    cr_blob_set(&g->c->img->settings[g->c->img->n_settings - 1].data,
+			&len, sizeof(len)))
+		ret = cr_error_set(err, -ENOMEM, "out of memory");
+	return ret;
+}
+
 /* Of an address space; p->mm_of == p. */
 int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 			 struct cr_error *err)
@@ -216,6 +234,9 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 	lock = ret ? 0 : locks_future(p);
 	if (lock)
 		ret = cap_add_setting(c, CR_SETTING_LOCK_FUTURE, mm, lock, err);
+	if (!ret)
+		ret = cap_guards(p->tid, add_guard, &(struct guards){ c, mm },
+				 err);
 	return ret;
 }
 

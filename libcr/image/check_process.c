@@ -258,7 +258,7 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 		const struct cr_setting *s = &img->settings[i];
 
 		if (!s->kind || s->kind > CR_SETTING_PARENT_THREAD ||
-		    (s->kind > CR_SETTING_HUGE_PAGES &&
+		    (s->kind > CR_SETTING_GUARD &&
 		     s->kind < CR_SETTING_TSC))
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is of kind %u, which "
@@ -268,6 +268,11 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 						  : s->owner >= img->n_mms)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu belongs to nobody", i);
+		if (s->kind == CR_SETTING_GUARD &&
+		    (s->value % 4096 || s->data.len != 8))
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu is no range of memory",
+					    i);
 		if (s->kind == CR_SETTING_PKEYS && s->value & ~0xfffeULL)
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu: there are no such "

@@ -302,6 +302,7 @@ enum cr_setting_kind {
 	CR_SETTING_LOCK_FUTURE,	   /* flags of mlockall() */
 	CR_SETTING_PKEYS,	   /* protection keys: 1 << key */
 	CR_SETTING_HUGE_PAGES,	   /* it has some: their sizes, ORed */
+	CR_SETTING_GUARD,	   /* MADV_GUARD_INSTALL from here; length */
 	CR_SETTING_TSC = 16,	   /* PR_SET_TSC */
 	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
 	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */

@@ -26,6 +26,9 @@
 #define PR_SET_MEMORY_MERGE 67
 #endif
 #define SYS_MSEAL 462 /* since Linux 6.10 */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 
 /* The commands of membarrier(2), one by one. */
 static int register_barriers(struct cr_task *t, uint64_t bits,
@@ -103,6 +106,33 @@ failed:
 			    s->owner, s->value, strerror(errno));
 }
 
+/* Of memory that was left out there are none. */
+static int install_guards(struct cr_restore_context *ctx, struct cr_task *t,
+			  const struct cr_setting *s, struct cr_error *err)
+{
+	const struct cr_mm *m = &ctx->img->mms[s->owner];
+	uint64_t from, to, len;
+	int64_t ret = 0;
+
+	memcpy(&len, s->data.data, sizeof(len));
+	for (size_t i = 0; i < m->n_areas && ret >= 0; i++) {
+		from = m->areas[i].start > s->value ? m->areas[i].start
+						    : s->value;
+		to = m->areas[i].end < s->value + len ? m->areas[i].end
+						      : s->value + len;
+		if (from < to)
+			ret = cr_stub_call(
+				t,
+				"guards of memory (MADV_GUARD_INSTALL, Linux "
+				"6.13)",
+				SYS_madvise,
+				(uint64_t[6]){ from, to - from,
+					       MADV_GUARD_INSTALL },
+				err);
+	}
+	return ret < 0 ? (int)ret : 0;
+}
+
 /*
  * Memory that may not be changed any more.  An older kernel cannot promise it,
  * which is about safety only.
@@ -146,6 +176,8 @@ static int set(struct cr_restore_context *ctx, struct cr_task *t,
 		ret = cr_stub_call(t, "locking memory to come", SYS_mlockall,
 				   (uint64_t[6]){ s->value }, err);
 		break;
+	case CR_SETTING_GUARD:
+		return install_guards(ctx, t, s, err);
 	case CR_SETTING_TSC:
 		ret = cr_stub_call(t, "time stamp counter", SYS_prctl,
 				   (uint64_t[6]){ PR_SET_TSC, s->value }, err);

@@ -151,3 +151,38 @@ STATE(droppable_memory)
 	CHECK(*p == 'd' || !*p);
 	CHECK(has_flag(p, " dp") && has_flag(p, " wf"));
 }
+
+static bool is_guard(char *p)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
+		_exit(*(volatile char *)p);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+}
+
+/* Guards without areas of their own: at the ends of stacks, since glibc 2.42. */
+STATE(guard_pages)
+{
+	char *p = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *empty = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memset(p, 'g', 8 * PAGE);
+	if (madvise(p + PAGE, 2 * PAGE, 102 /* MADV_GUARD_INSTALL */))
+		skip("needs guards of Linux 6.13");
+	CHECK(!madvise(p + 5 * PAGE, PAGE, 102));
+	CHECK(!madvise(empty, PAGE, 102));
+	checkpoint();
+	CHECK(is_guard(p + PAGE) && is_guard(p + 2 * PAGE));
+	CHECK(is_guard(p + 5 * PAGE) && is_guard(empty));
+	CHECK(p[0] == 'g' && p[3 * PAGE] == 'g' && p[7 * PAGE] == 'g');
+	CHECK(!is_guard(p + 6 * PAGE) && !is_guard(empty + PAGE));
+	CHECK(!madvise(p + PAGE, PAGE, 103 /* MADV_GUARD_REMOVE */));
+	CHECK(!p[PAGE] && is_guard(p + 2 * PAGE));
+}
