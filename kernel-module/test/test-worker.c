@@ -83,7 +83,7 @@ int main(void)
 				 : worker ? "a thread of the process"
 					   : "a thread of the kernel");
 	run_as(USER, test_stop, NULL);
-	expect(state_of(target) == 'S', "it does not run on");
+	wait_state(target, "S"); /* it runs on, in its own time */
 	finish(target);
 	return test_end();
 }
