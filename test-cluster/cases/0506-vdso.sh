@@ -131,24 +131,26 @@ inside() {
 	echo $n
 }
 
+runs=${CR_TEST_RUNS:-16}
 start ./clocks
-for i in $(seq 20); do
-	how=auto
-	[ "$i" -le 16 ] || how=copy
-	cr_checkpoint --snapshot=$how -f "image.$i" "$PID"
-	n=$(inside "image.$i")
-	[ "$n" = 0 ] || fail "checkpoint $i: $n threads are inside the vdso"
+for how in fork copy; do
+	for i in $(seq "$runs"); do
+		cr_checkpoint --snapshot=$how -f "image.$how" "$PID"
+		n=$(inside "image.$how")
+		[ "$n" = 0 ] || fail "$how $i: $n threads are inside the vdso"
+	done
+	runs=$(((runs + 3) / 4))
 done
 save image.last
 touch end
-for i in 1 20 last; do
+for i in fork copy last; do
 	restart_is 7 "image.$i"
 done
 rm end
 
 note "a result that others see: the program runs on as it was"
 start ./clocks shared
-for i in $(seq 5); do
+for i in $(seq "$runs"); do
 	cr_checkpoint -f image "$PID"
 done
 save image
