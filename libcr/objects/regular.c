@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "objects/huge.h"
 #include "objects/kinds.h"
 #include "objects/lock.h"
 #include "restore/restore.h"
@@ -46,8 +47,23 @@ static bool name_removed(const struct cr_object_source *src)
 	       (n > k && !strcmp(src->link + n - k, mark) && !is_there(src));
 }
 
+static bool is_huge(const struct cr_object_source *src)
+{
+	int fd = cr_object_dup(src, NULL);
+	bool huge = fd >= 0 && cr_huge_file(fd);
+
+	cr_object_undup(src, fd);
+	return huge;
+}
+
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
+	if (name_removed(src) && is_huge(src))
+		return cr_error_set(err, -ENOTSUP,
+				    "%s is a file of huge pages without a "
+				    "name, which no write brings back; map it, "
+				    "or give it a name",
+				    cr_object_label(src));
 	if (name_removed(src) && src->st.st_nlink)
 		return cr_error_set(err, -ENOTSUP,
 				    "%s lost this name but has another one, "

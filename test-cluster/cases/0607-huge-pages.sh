@@ -70,3 +70,18 @@ refused refused-sysv 'made of reserved huge pages (SHM_HUGETLB).*use mmap'
 refused refused-memfd-private 'private memory of a file of huge pages that has no name'
 refused refused-unreserved 'shared memory of huge pages that are not reserved.*MAP_NORESERVE'
 refused file-shared 'of .*file-shared, a file of huge pages, whose content' --save-shared
+
+note "refused: open without a name, and not mapped"
+sleep 1000 9<>hugetlbfs/open &
+PID=$!
+wait_for '[ "$(cat /proc/$PID/comm)" = sleep ]' 20
+rm hugetlbfs/open
+must_fail cr_checkpoint --check "$PID" 2>check
+must_fail cr_checkpoint -f img "$PID" 2>err
+for said in check err; do
+	grep -q "process $PID: descriptor 9 .* is a file of huge pages without a name, which no write brings back" $said ||
+		fail "$(cat $said)"
+done
+[ ! -e img ] || fail "there is an image"
+kill "$PID"
+wait "$PID" || true
