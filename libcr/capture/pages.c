@@ -185,6 +185,9 @@ int cap_guards(pid_t pid, cap_run_fn fn, void *arg, struct cr_error *err)
 enum cap_which cap_which_pages(const struct cr_image *img,
 			       const struct cr_area *a)
 {
+	/* the state of vgetrandom(): no two programs are to have the same */
+	if (a->vm_flags & CR_VM_DROPPABLE)
+		return CAP_PAGES_NONE;
 	switch (a->kind) {
 	case CR_AREA_ANON: /* looking for pages takes long in large ones */
 		return a->untouched ? CAP_PAGES_NONE : CAP_PAGES_PRESENT;
