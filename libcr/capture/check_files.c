@@ -10,6 +10,15 @@
 
 #include "capture/files.h"
 
+/*
+ * It has been closed meanwhile, or its process has ended, or it may not be
+ * looked at before the process has agreed to being traced (Yama).
+ */
+static bool is_unknown(int code)
+{
+	return code == -EBADF || code == -ESRCH || code == -EPERM;
+}
+
 static int check_source(struct cap_files *w, struct cr_object_source *src)
 {
 	struct cr_object_source *before = w->src;
@@ -30,8 +39,7 @@ static int check_source(struct cap_files *w, struct cr_object_source *src)
 	if (src->local >= 0)
 		close(src->local);
 	src->local = -1;
-	/* it has been closed meanwhile, or its process has ended */
-	if (why.code && why.code != -EBADF && why.code != -ESRCH)
+	if (why.code && !is_unknown(why.code))
 		cap_report(w->c, "%s", why.text);
 	return 0;
 }

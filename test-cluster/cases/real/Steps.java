@@ -4,6 +4,7 @@ import java.io.File;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ForkJoinPool;
@@ -54,7 +55,9 @@ public class Steps {
 		IntStream.range(0, 5000).parallel().forEach(
 			i -> map.merge(i * (n + 1) % 97, 1, Integer::sum));
 		long shape = 0;
-		for (Map.Entry<Integer, Integer> e : map.entrySet())
+		// in order: that of the map depends on who came first
+		for (Map.Entry<Integer, Integer> e :
+		     new TreeMap<>(map).entrySet())
 			shape = shape * 31 + e.getKey() * e.getValue();
 		Arrays.sort(a);
 		String text = "";
