@@ -222,6 +222,25 @@ static void avoid_restart_syscall(struct cr_task *t)
 		t->regs.rax = (uint64_t)-ERESTARTNOHAND;
 }
 
+/*
+ * About to go on with a call by restart_syscall(2), as the kernel has told it
+ * at an earlier stop: this number means nothing to another thread, so it is
+ * still in that call.
+ */
+static void undo_restart(struct cr_task *t)
+{
+	uint8_t code[2];
+
+	if (t->regs.rax != SYS_restart_syscall ||
+	    cr_remote_read(t->tid, t->regs.rip, code, sizeof(code), NULL) ||
+	    code[0] != 0x0f || code[1] != 0x05)
+		return;
+	t->regs.rip += sizeof(code);
+	t->regs.rax = (uint64_t)-ERESTART_RESTARTBLOCK;
+	if ((int64_t)t->regs.orig_rax < 0)
+		t->regs.orig_rax = SYS_restart_syscall;
+}
+
 static int stopped(struct cr_task *t, int status, struct cr_error *err)
 {
 	struct user_regs_struct was;
@@ -240,6 +259,7 @@ static int stopped(struct cr_task *t, int status, struct cr_error *err)
 	/* not before: the program itself must not run without them */
 	t->filtered = cr_remote_suspend_filters(t) && cr_remote_is_filtered(t);
 	was = t->regs;
+	undo_restart(t);
 	avoid_restart_syscall(t);
 	if ((int64_t)t->regs.rax == -EINTR &&
 	    call_gives_eintr((int64_t)t->regs.orig_rax)) {

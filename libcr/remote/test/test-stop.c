@@ -127,6 +127,41 @@ static void test_sleeps(void **state)
 	}
 }
 
+/*
+ * Let go of a moment ago, and stopped again when the kernel has told it to go
+ * on by restart_syscall(2), but before it did.
+ */
+static void test_stop_before_restart(void **state)
+{
+	struct user_regs_struct in_call, r;
+	struct cr_task t;
+	int status;
+	pid_t pid;
+
+	sleeper = 0;
+	pid = spawn(run_sleeper);
+	wait_asleep(pid);
+	hold(&t, pid);
+	r = in_call = t.regs;
+	r.rax = SYS_restart_syscall;
+	r.rip -= 2;
+	r.orig_rax = -1UL;
+	assert_int_equal(ptrace(PTRACE_SETREGS, pid, 0, &r), 0);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, 0, 0), 0);
+	assert_int_equal(ptrace(PTRACE_CONT, pid, 0, 0), 0);
+	assert_int_equal(cr_remote_wait_stop(&t, NULL), 0);
+	assert_int_equal(t.regs.rip, in_call.rip);
+	assert_int_equal(t.regs.rax, in_call.rax);
+	/* another thread would make the call itself */
+	r = t.regs;
+	assert_int_equal(cr_remote_resolve_restart(pid, &r, NULL), 0);
+	assert_int_equal(r.orig_rax, in_call.orig_rax);
+	release(&t);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(sh->result, 0);
+}
+
 static int fds[2];
 
 static void read_pipe(void)
@@ -342,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sleeps),
+		cmocka_unit_test(test_stop_before_restart),
 		cmocka_unit_test(test_blocked_read),
 		cmocka_unit_test(test_signals_while_held),
 		cmocka_unit_test(test_no_signal_lost),
