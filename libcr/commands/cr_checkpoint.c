@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "commands/cr_checkpoint.h"
+#include "commands/descriptors.h"
 
 static int lifeline[2];
 static volatile sig_atomic_t caught;
@@ -51,7 +52,9 @@ static void __attribute__((noreturn)) helper(const struct options *o)
 	int code, status;
 
 	catch_signals(SIG_IGN);
+	/* messages that nobody reads, or that a limit cuts off */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	setsid();
 	prctl(PR_SET_NAME, "cr_tracer");
 	/* latency of short waits for a thread to stop */
@@ -69,6 +72,8 @@ int main(int argc, char **argv)
 	int status;
 	pid_t pid;
 
+	if (cr_descriptors_fill())
+		return 1;
 	options_parse(&o, argc, argv);
 	if (pipe(lifeline)) {
 		perror("cr_checkpoint: pipe");

@@ -1,100 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cr_checkpoint_options.c - the command line of cr_checkpoint */
-#include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/args.h"
 #include "commands/cr_checkpoint.h"
 #include "config.h"
-
-#define PTRACED_BOTH (CR_CHKPT_PTRACED_SKIP | CR_CHKPT_PTRACED_ALLOW)
-
-enum { /* long options without a letter */
-       OPT_ATOMIC = 256,
-       OPT_BACKUP,
-       OPT_CLOBBER,
-       OPT_NOCLOBBER,
-       OPT_RUN,
-       OPT_STOP,
-       OPT_TERM,
-       OPT_ABORT,
-       OPT_KILL,
-       OPT_CONT,
-       OPT_SYNC,
-       OPT_NOSYNC,
-       OPT_SAVE_NONE,
-       OPT_SAVE_EXE,
-       OPT_SAVE_PRIVATE,
-       OPT_SAVE_SHARED,
-       OPT_SAVE_ALL,
-       OPT_PTRACED_ERROR,
-       OPT_PTRACED_SKIP,
-       OPT_PTRACER_ERROR,
-       OPT_PTRACER_SKIP,
-       OPT_NOTHING, /* asks for what is so anyway */
-       OPT_PTRACED_ALLOW,
-       OPT_SNAPSHOT,
-       OPT_ENGINE,
-       OPT_DIRECT,
-       OPT_DROP_CONNECTIONS,
-       OPT_CHECK,
-       OPT_HELP,
-       OPT_VERSION,
-};
-
-static const struct option options[] = {
-	{ "tree", no_argument, NULL, 'T' },
-	{ "pid", no_argument, NULL, 'p' },
-	{ "pgid", no_argument, NULL, 'g' },
-	{ "sid", no_argument, NULL, 's' },
-	{ "cwd", no_argument, NULL, 'c' },
-	{ "file", required_argument, NULL, 'f' },
-	{ "fd", required_argument, NULL, 'F' },
-	{ "dir", required_argument, NULL, 'd' },
-	{ "atomic", no_argument, NULL, OPT_ATOMIC },
-	{ "backup", optional_argument, NULL, OPT_BACKUP },
-	{ "clobber", no_argument, NULL, OPT_CLOBBER },
-	{ "noclobber", no_argument, NULL, OPT_NOCLOBBER },
-	{ "run", no_argument, NULL, OPT_RUN },
-	{ "signal", required_argument, NULL, 'S' },
-	{ "stop", no_argument, NULL, OPT_STOP },
-	{ "term", no_argument, NULL, OPT_TERM },
-	{ "abort", no_argument, NULL, OPT_ABORT },
-	{ "kill", no_argument, NULL, OPT_KILL },
-	{ "cont", no_argument, NULL, OPT_CONT },
-	{ "sync", no_argument, NULL, OPT_SYNC },
-	{ "nosync", no_argument, NULL, OPT_NOSYNC },
-	{ "save-none", no_argument, NULL, OPT_SAVE_NONE },
-	{ "save-exe", no_argument, NULL, OPT_SAVE_EXE },
-	{ "save-private", no_argument, NULL, OPT_SAVE_PRIVATE },
-	{ "save-shared", no_argument, NULL, OPT_SAVE_SHARED },
-	{ "save-all", no_argument, NULL, OPT_SAVE_ALL },
-	{ "ptraced-error", no_argument, NULL, OPT_PTRACED_ERROR },
-	{ "ptraced-skip", no_argument, NULL, OPT_PTRACED_SKIP },
-	{ "ptraced-allow", no_argument, NULL, OPT_PTRACED_ALLOW },
-	{ "ptracer-error", no_argument, NULL, OPT_PTRACER_ERROR },
-	{ "ptracer-skip", no_argument, NULL, OPT_PTRACER_SKIP },
-	{ "kmsg-none", no_argument, NULL, OPT_NOTHING },
-	{ "kmsg-error", no_argument, NULL, OPT_NOTHING },
-	{ "kmsg-warning", no_argument, NULL, OPT_NOTHING },
-	{ "time", required_argument, NULL, 't' },
-	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
-	{ "engine", required_argument, NULL, OPT_ENGINE },
-	{ "direct", no_argument, NULL, OPT_DIRECT },
-	{ "drop-connections", no_argument, NULL, OPT_DROP_CONNECTIONS },
-	{ "check", no_argument, NULL, OPT_CHECK },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ 0 },
-};
 
 static const char help[] =
 	"Usage: cr_checkpoint [OPTION]... ID\n"
@@ -141,6 +58,7 @@ static const char help[] =
 	"  --direct         write the memory past the page cache\n"
 	"  --sync, --nosync wait until the file is on disk (default), or not\n"
 	"  -v, --verbose    show the phases and their times    -q, --quiet\n"
+	"  --kmsg-none, --kmsg-error, --kmsg-warning  accepted: there are none\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit status: 0 done, 1 not done (the processes run on), 2 wrong "
@@ -159,14 +77,11 @@ usage(const char *fmt, ...)
 	exit(2);
 }
 
-static long number(const char *text, const char *what, long min, long max)
+static int number(const char *text, const char *what, int min, int max)
 {
-	char *end;
-	long n;
+	int n;
 
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (!*text || *end || errno || n < min || n > max)
+	if (cr_args_number(text, min, max, &n))
 		usage("%s: \"%s\" is no valid %s", what, text, what);
 	return n;
 }
@@ -207,166 +122,257 @@ static void make_path(char *to, const char *dir, const char *name)
 		usage("%s: the name is too long", name);
 }
 
+/* What is named before it is known what it is relative to. */
+struct parsed {
+	struct options *o;
+	const char *dir, *file, *backup;
+};
+
+static int set_scope(void *to, const char *arg, int scope)
+{
+	struct parsed *p = to;
+
+	p->o->scope = (cr_scope_t)scope;
+	return -1;
+}
+
+static int set_cwd(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	p->dir = p->file = NULL;
+	p->o->fd = -1;
+	return -1;
+}
+
+static int set_file(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	p->file = arg;
+	p->dir = NULL;
+	return -1;
+}
+
+static int set_dir(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	p->dir = arg;
+	p->file = NULL;
+	return -1;
+}
+
+static int set_fd(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	p->o->fd = number(arg, "descriptor", 0, INT_MAX);
+	return -1;
+}
+
+static int set_existing(void *to, const char *arg, int existing)
+{
+	struct parsed *p = to;
+
+	p->o->existing = existing;
+	if (existing == EXISTING_BACKUP)
+		p->backup = arg;
+	return -1;
+}
+
+static int set_signal(void *to, const char *arg, int signo)
+{
+	struct parsed *p = to;
+
+	p->o->signal = arg ? number(arg, "signal", 1, 64) : signo;
+	return -1;
+}
+
+static int set_sync(void *to, const char *arg, int yes)
+{
+	struct parsed *p = to;
+
+	p->o->fsync = yes;
+	return -1;
+}
+
+/* Of a policy with several flags one is chosen, or (0) none. */
+static void choose(struct options *o, unsigned int among, int flag)
+{
+	o->flags = (o->flags & ~among) | (unsigned int)flag;
+}
+
+static int set_save(void *to, const char *arg, int flag)
+{
+	struct parsed *p = to;
+
+	if (flag)
+		p->o->flags |= (unsigned int)flag;
+	else
+		choose(p->o, CR_CHKPT_DUMP_ALL, 0);
+	return -1;
+}
+
+static int set_ptraced(void *to, const char *arg, int flag)
+{
+	struct parsed *p = to;
+
+	choose(p->o, CR_CHKPT_PTRACED_SKIP | CR_CHKPT_PTRACED_ALLOW, flag);
+	return -1;
+}
+
+static int set_ptracer(void *to, const char *arg, int flag)
+{
+	struct parsed *p = to;
+
+	choose(p->o, CR_CHKPT_PTRACER_SKIP, flag);
+	return -1;
+}
+
+/* Asks for what is so anyway. */
+static int set_nothing(void *to, const char *arg, int value)
+{
+	return -1;
+}
+
+static int set_time(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	p->o->timeout = seconds(arg);
+	return -1;
+}
+
+static int set_snapshot(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	p->o->snapshot = snapshot_kind(arg);
+	return -1;
+}
+
+static int set_engine(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	if (cr_engine_parse(arg, &p->o->engine))
+		usage("no such engine: %s", arg);
+	return -1;
+}
+
+/* value is where in struct options it is. */
+static int set_flag(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	*(bool *)((char *)p->o + value) = true;
+	return -1;
+}
+
+static int set_verbose(void *to, const char *arg, int value)
+{
+	struct parsed *p = to;
+
+	p->o->verbose++;
+	return -1;
+}
+
+static int show_help(void *to, const char *arg, int value)
+{
+	fputs(help, stdout);
+	return 0;
+}
+
+static int show_version(void *to, const char *arg, int value)
+{
+	puts("cr_checkpoint (" PACKAGE_NAME ") " PACKAGE_VERSION);
+	return 0;
+}
+
+#define FLAG(field) set_flag, offsetof(struct options, field)
+
+static const struct cr_args_option options[] = {
+	{ "tree", 'T', no_argument, set_scope, CR_SCOPE_TREE },
+	{ "pid", 'p', no_argument, set_scope, CR_SCOPE_PROC },
+	{ "pgid", 'g', no_argument, set_scope, CR_SCOPE_PGRP },
+	{ "sid", 's', no_argument, set_scope, CR_SCOPE_SESS },
+	{ "cwd", 'c', no_argument, set_cwd, 0 },
+	{ "file", 'f', required_argument, set_file, 0 },
+	{ "fd", 'F', required_argument, set_fd, 0 },
+	{ "dir", 'd', required_argument, set_dir, 0 },
+	{ "atomic", 0, no_argument, set_existing, EXISTING_REPLACE },
+	{ "backup", 0, optional_argument, set_existing, EXISTING_BACKUP },
+	{ "clobber", 0, no_argument, set_existing, EXISTING_OVERWRITE },
+	{ "noclobber", 0, no_argument, set_existing, EXISTING_REFUSE },
+	{ "run", 0, no_argument, set_signal, 0 },
+	{ "signal", 'S', required_argument, set_signal, 0 },
+	{ "stop", 0, no_argument, set_signal, SIGSTOP },
+	{ "term", 0, no_argument, set_signal, SIGTERM },
+	{ "abort", 0, no_argument, set_signal, SIGABRT },
+	{ "kill", 0, no_argument, set_signal, SIGKILL },
+	{ "cont", 0, no_argument, set_signal, SIGCONT },
+	{ "sync", 0, no_argument, set_sync, true },
+	{ "nosync", 0, no_argument, set_sync, false },
+	{ "save-none", 0, no_argument, set_save, 0 },
+	{ "save-exe", 0, no_argument, set_save, CR_CHKPT_DUMP_EXEC },
+	{ "save-private", 0, no_argument, set_save, CR_CHKPT_DUMP_PRIVATE },
+	{ "save-shared", 0, no_argument, set_save, CR_CHKPT_DUMP_SHARED },
+	{ "save-all", 0, no_argument, set_save, CR_CHKPT_DUMP_ALL },
+	{ "ptraced-error", 0, no_argument, set_ptraced, 0 },
+	{ "ptraced-skip", 0, no_argument, set_ptraced, CR_CHKPT_PTRACED_SKIP },
+	{ "ptraced-allow", 0, no_argument, set_ptraced,
+	  CR_CHKPT_PTRACED_ALLOW },
+	{ "ptracer-error", 0, no_argument, set_ptracer, 0 },
+	{ "ptracer-skip", 0, no_argument, set_ptracer, CR_CHKPT_PTRACER_SKIP },
+	{ "kmsg-none", 0, no_argument, set_nothing, 0 },
+	{ "kmsg-error", 0, no_argument, set_nothing, 0 },
+	{ "kmsg-warning", 0, no_argument, set_nothing, 0 },
+	{ "time", 't', required_argument, set_time, 0 },
+	{ "snapshot", 0, required_argument, set_snapshot, 0 },
+	{ "engine", 0, required_argument, set_engine, 0 },
+	{ "direct", 0, no_argument, FLAG(direct) },
+	{ "drop-connections", 0, no_argument, FLAG(drop_connections) },
+	{ "check", 0, no_argument, FLAG(check_only) },
+	{ "verbose", 'v', no_argument, set_verbose, 0 },
+	{ "quiet", 'q', no_argument, FLAG(quiet) },
+	{ "help", 0, no_argument, show_help, 0 },
+	{ "version", 0, no_argument, show_version, 0 },
+};
+
+/* The absolute paths: of the file, and of the backup of what it replaces. */
+static void name_files(const struct parsed *p)
+{
+	struct options *o = p->o;
+	char name[64];
+
+	snprintf(name, sizeof(name), "context.%d", o->target);
+	make_path(o->path, p->dir, p->file ? p->file : name);
+	if (p->backup)
+		make_path(o->backup, NULL, p->backup);
+	else if (snprintf(o->backup, PATH_MAX, "%s~", o->path) >= PATH_MAX)
+		usage("%s: the name is too long", o->path);
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
-	const char *dir = NULL, *file = NULL, *backup = NULL;
-	char name[64];
-	int c, i = 0;
+	struct parsed p = { .o = o };
+	int status;
 
 	*o = (struct options){ .scope = CR_SCOPE_TREE,
 			       .fd = -1,
 			       .fsync = true,
 			       .engine = cr_engine_default() };
-	while ((c = getopt_long(argc, argv, "+Tpgscf:F:d:S:t:vq", options,
-				&i)) != -1) {
-		switch (c) {
-		case 'T':
-			o->scope = CR_SCOPE_TREE;
-			break;
-		case 'p':
-			o->scope = CR_SCOPE_PROC;
-			break;
-		case 'g':
-			o->scope = CR_SCOPE_PGRP;
-			break;
-		case 's':
-			o->scope = CR_SCOPE_SESS;
-			break;
-		case 'c':
-			dir = file = NULL;
-			o->fd = -1;
-			break;
-		case 'f':
-			file = optarg;
-			dir = NULL;
-			break;
-		case 'd':
-			dir = optarg;
-			file = NULL;
-			break;
-		case 'F':
-			o->fd = (int)number(optarg, "descriptor", 0, INT_MAX);
-			break;
-		case OPT_ATOMIC:
-			o->existing = EXISTING_REPLACE;
-			break;
-		case OPT_CLOBBER:
-			o->existing = EXISTING_OVERWRITE;
-			break;
-		case OPT_NOCLOBBER:
-			o->existing = EXISTING_REFUSE;
-			break;
-		case OPT_BACKUP:
-			o->existing = EXISTING_BACKUP;
-			backup = optarg;
-			break;
-		case OPT_RUN:
-			o->signal = 0;
-			break;
-		case 'S':
-			o->signal = (int)number(optarg, "signal", 1, 64);
-			break;
-		case OPT_STOP:
-			o->signal = SIGSTOP;
-			break;
-		case OPT_TERM:
-			o->signal = SIGTERM;
-			break;
-		case OPT_ABORT:
-			o->signal = SIGABRT;
-			break;
-		case OPT_KILL:
-			o->signal = SIGKILL;
-			break;
-		case OPT_CONT:
-			o->signal = SIGCONT;
-			break;
-		case OPT_SYNC:
-			o->fsync = true;
-			break;
-		case OPT_NOSYNC:
-			o->fsync = false;
-			break;
-		case OPT_SAVE_NONE:
-			o->flags &= ~(unsigned int)CR_CHKPT_DUMP_ALL;
-			break;
-		case OPT_SAVE_EXE:
-			o->flags |= CR_CHKPT_DUMP_EXEC;
-			break;
-		case OPT_SAVE_PRIVATE:
-			o->flags |= CR_CHKPT_DUMP_PRIVATE;
-			break;
-		case OPT_SAVE_SHARED:
-			o->flags |= CR_CHKPT_DUMP_SHARED;
-			break;
-		case OPT_SAVE_ALL:
-			o->flags |= CR_CHKPT_DUMP_ALL;
-			break;
-		case OPT_PTRACED_ERROR:
-			o->flags &= ~(unsigned int)PTRACED_BOTH;
-			break;
-		case OPT_PTRACED_SKIP:
-			o->flags &= ~(unsigned int)PTRACED_BOTH;
-			o->flags |= CR_CHKPT_PTRACED_SKIP;
-			break;
-		case OPT_PTRACED_ALLOW:
-			o->flags &= ~(unsigned int)PTRACED_BOTH;
-			o->flags |= CR_CHKPT_PTRACED_ALLOW;
-			break;
-		case OPT_PTRACER_ERROR:
-			o->flags &= ~(unsigned int)CR_CHKPT_PTRACER_SKIP;
-			break;
-		case OPT_PTRACER_SKIP:
-			o->flags |= CR_CHKPT_PTRACER_SKIP;
-			break;
-		case OPT_NOTHING:
-			break;
-		case 't':
-			o->timeout = seconds(optarg);
-			break;
-		case OPT_SNAPSHOT:
-			o->snapshot = snapshot_kind(optarg);
-			break;
-		case OPT_ENGINE:
-			if (cr_engine_parse(optarg, &o->engine))
-				usage("no such engine: %s", optarg);
-			break;
-		case OPT_DIRECT:
-			o->direct = true;
-			break;
-		case OPT_DROP_CONNECTIONS:
-			o->drop_connections = true;
-			break;
-		case OPT_CHECK:
-			o->check_only = true;
-			break;
-		case 'v':
-			o->verbose++;
-			break;
-		case 'q':
-			o->quiet = true;
-			break;
-		case OPT_HELP:
-			fputs(help, stdout);
-			exit(0);
-		case OPT_VERSION:
-			puts("cr_checkpoint (" PACKAGE_NAME
-			     ") " PACKAGE_VERSION);
-			exit(0);
-		default:
-			usage("see the message above");
-		}
-	}
+	status = cr_args_parse(options, sizeof(options) / sizeof(options[0]),
+			       "+", &p, 2, argc, argv);
+	if (status > 0)
+		usage("see the message above");
+	if (status == 0)
+		exit(0);
 	if (optind + 1 != argc)
 		usage(optind == argc ? "the ID is missing"
 				     : "there is more than one ID");
-	o->target = (pid_t)number(argv[optind], "ID", 1, INT_MAX);
-	snprintf(name, sizeof(name), "context.%d", o->target);
-	if (o->fd >= 0)
-		return;
-	make_path(o->path, dir, file ? file : name);
-	if (backup)
-		make_path(o->backup, NULL, backup);
-	else if (snprintf(o->backup, PATH_MAX, "%s~", o->path) >= PATH_MAX)
-		usage("%s: the name is too long", o->path);
+	o->target = number(argv[optind], "ID", 1, INT_MAX);
+	if (o->fd < 0)
+		name_files(&p);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "commands/cr_info.h"
+#include "commands/descriptors.h"
 
 enum part {
 	PART_SUMMARY = 1,
@@ -244,6 +245,8 @@ int main(int argc, char **argv)
 	struct options opt = { 0 };
 	int status = 0;
 
+	if (cr_descriptors_fill())
+		return 1;
 	setlocale(LC_ALL, "");
 	parse(argc, argv, &opt);
 	if (opt.system)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "commands/cr_restart.h"
+#include "commands/descriptors.h"
 
 FILE *cr_restart_log;
 static int result_fd = -1;
@@ -39,14 +40,38 @@ static int take_fd(const char *name)
 	return fd;
 }
 
-static void take_descriptors(void)
+/* Returns -1 if even /dev/null cannot be opened. */
+static int take_descriptors(void)
 {
 	int fd = take_fd("CR_LOG_FD");
 
+	if (cr_descriptors_fill())
+		return -1;
 	result_fd = take_fd("CR_RESULT_FD");
 	cr_restart_log = fd < 0 ? stderr : fdopen(fd, "w");
 	if (!cr_restart_log)
 		cr_restart_log = stderr;
+	return 0;
+}
+
+static void nothing(int signo)
+{
+}
+
+/*
+ * A message that nobody reads, or that a limit cuts off, must not end the
+ * program.  Handlers, not SIG_IGN: commands that we run have it as it was.
+ */
+static void keep_calm(void)
+{
+	static const int signals[] = { SIGPIPE, SIGXFSZ };
+	struct sigaction old, sa = { .sa_handler = nothing,
+				     .sa_flags = SA_RESTART };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		if (!sigaction(signals[i], NULL, &old) &&
+		    old.sa_handler == SIG_DFL)
+			sigaction(signals[i], &sa, NULL);
 }
 
 /* The last thing that the library hears. */
@@ -106,7 +131,10 @@ static int fail(const struct cr_restart_options *o, const char *cmd,
 			   : o->restore.path ? o->restore.path
 					     : "context file";
 
-	fprintf(cr_restart_log, "cr_restart: %s: %s\n", name, err->text);
+	if (!strncmp(err->text, name, strlen(name))) /* says it itself */
+		name = "";
+	fprintf(cr_restart_log, "cr_restart: %s%s%s\n", name,
+		*name ? ": " : "", err->text);
 	/* the supervisor or we ourselves were killed */
 	tell_result(err->code == -EPIPE ? CR_ERSTRTABRT : err->code);
 	return cmd ? exit_status(system(cmd)) : CR_RESTART_FAILED;
@@ -217,7 +245,9 @@ int main(int argc, char **argv)
 	struct cr_reader *r = NULL;
 	int ret;
 
-	take_descriptors();
+	if (take_descriptors())
+		return CR_RESTART_FAILED;
+	keep_calm();
 	ret = cr_restart_parse(&o, argc, argv);
 	if (ret >= 0)
 		tell_result(EINVAL);

@@ -1,90 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cr_restart_options.c - the command line of cr_restart */
+#include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
-#include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "commands/args.h"
 #include "commands/cr_restart.h"
 #include "config.h"
 
-enum {
-	OPT_RUN = 256,
-	OPT_STOP,
-	OPT_TERM,
-	OPT_ABORT,
-	OPT_KILL,
-	OPT_CONT,
-	OPT_OMIT_MAYBE,
-	OPT_OMIT_ALWAYS,
-	OPT_OMIT_NEVER,
-	OPT_ON_SUCCESS,
-	OPT_ON_ARGS,
-	OPT_ON_TEMP,
-	OPT_ON_ENV,
-	OPT_ON_PERM,
-	OPT_ON_FAILURE,
-	OPT_RELOCATE,
-	OPT_GROWN,
-	OPT_APPEND,
-	OPT_PID,
-	OPT_NO_PID,
-	OPT_PGID,
-	OPT_NO_PGID,
-	OPT_SID,
-	OPT_NO_SID,
-	OPT_KMSG,
-	OPT_CHECK,
-	OPT_ENGINE,
-	OPT_HELP,
-	OPT_VERSION,
-};
-
-static const struct option options[] = {
-	{ "file", required_argument, NULL, 'f' },
-	{ "fd", required_argument, NULL, 'F' },
-	{ "dir", required_argument, NULL, 'd' },
-	{ "signal", required_argument, NULL, 'S' },
-	{ "run", no_argument, NULL, OPT_RUN },
-	{ "stop", no_argument, NULL, OPT_STOP },
-	{ "term", no_argument, NULL, OPT_TERM },
-	{ "abort", no_argument, NULL, OPT_ABORT },
-	{ "kill", no_argument, NULL, OPT_KILL },
-	{ "cont", no_argument, NULL, OPT_CONT },
-	{ "omit-maybe", no_argument, NULL, OPT_OMIT_MAYBE },
-	{ "omit-always", no_argument, NULL, OPT_OMIT_ALWAYS },
-	{ "omit-never", no_argument, NULL, OPT_OMIT_NEVER },
-	{ "run-on-success", required_argument, NULL, OPT_ON_SUCCESS },
-	{ "run-on-fail-args", required_argument, NULL, OPT_ON_ARGS },
-	{ "run-on-fail-temp", required_argument, NULL, OPT_ON_TEMP },
-	{ "run-on-fail-env", required_argument, NULL, OPT_ON_ENV },
-	{ "run-on-fail-perm", required_argument, NULL, OPT_ON_PERM },
-	{ "run-on-failure", required_argument, NULL, OPT_ON_FAILURE },
-	{ "relocate", required_argument, NULL, OPT_RELOCATE },
-	{ "grown", required_argument, NULL, OPT_GROWN },
-	{ "append", required_argument, NULL, OPT_APPEND },
-	{ "restore-pid", no_argument, NULL, OPT_PID },
-	{ "no-restore-pid", no_argument, NULL, OPT_NO_PID },
-	{ "restore-pgid", no_argument, NULL, OPT_PGID },
-	{ "no-restore-pgid", no_argument, NULL, OPT_NO_PGID },
-	{ "restore-sid", no_argument, NULL, OPT_SID },
-	{ "no-restore-sid", no_argument, NULL, OPT_NO_SID },
-	{ "kmsg-none", no_argument, NULL, OPT_KMSG },
-	{ "kmsg-error", no_argument, NULL, OPT_KMSG },
-	{ "kmsg-warning", no_argument, NULL, OPT_KMSG },
-	{ "check", no_argument, NULL, OPT_CHECK },
-	{ "engine", required_argument, NULL, OPT_ENGINE },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ NULL, 0, NULL, 0 },
-};
+enum { UNKNOWN = 1000 }; /* an option that is not there */
 
 static const char usage[] =
 	"Usage: cr_restart [OPTION]... FILE\n"
@@ -105,7 +35,9 @@ static const char usage[] =
 	"      --no-restore-pid  the same in a namespace of their own\n"
 	"                        (default: the first, else the second)\n"
 	"      --restore-pgid, --restore-sid   group and session of the root,\n"
-	"                        too; default: those of cr_restart\n"
+	"                        too\n"
+	"      --no-restore-pgid, --no-restore-sid   those of cr_restart "
+	"(default)\n"
 	"      --relocate OLD=NEW   paths below OLD are now below NEW; up to "
 	"16\n"
 	"      --grown PATH      this file may have become longer; what has been\n"
@@ -128,6 +60,8 @@ static const char usage[] =
 	"\n"
 	"  -v, --verbose         say what is done, and how long it took\n"
 	"  -q, --quiet           no messages but errors\n"
+	"      --kmsg-none, --kmsg-error, --kmsg-warning   accepted: there are "
+	"none\n"
 	"      --help, --version\n"
 	"\n"
 	"The exit status is that of the program, 125 if it did not run.  See\n"
@@ -145,19 +79,6 @@ static int wrong(const char *fmt, ...)
 	va_end(ap);
 	fputs("\nTry 'cr_restart --help'.\n", cr_restart_log);
 	return CR_RESTART_FAILED;
-}
-
-static int number(const char *text, int min, int max, int *value)
-{
-	char *end;
-	long n;
-
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno || end == text || *end || n < min || n > max)
-		return -1;
-	*value = (int)n;
-	return 0;
 }
 
 /*
@@ -179,11 +100,138 @@ static char *split(char *arg)
 	return arg + 1;
 }
 
-static int append(struct cr_restart_options *o, const char *how)
+/* context.ID, and not one that --backup has kept */
+static bool is_context(const char *name)
+{
+	return !strncmp(name, "context.", strlen("context.")) &&
+	       name[strlen(name) - 1] != '~';
+}
+
+/* The only context file in a directory. */
+static int find_in(const char *dir, const char **file)
+{
+	static char path[PATH_MAX];
+	int n = 0, len = 0;
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return wrong("%s: %s", dir, strerror(errno));
+	while ((e = readdir(d)))
+		if (is_context(e->d_name) && n++ == 0)
+			len = snprintf(path, sizeof(path), "%s/%s", dir,
+				       e->d_name);
+	closedir(d);
+	if (n == 0)
+		return wrong("no file context.* in %s", dir);
+	if (n > 1)
+		return wrong("more than one file context.* in %s: name one",
+			     dir);
+	if (len >= (int)sizeof(path))
+		return wrong("%s: the name is too long", dir);
+	*file = path;
+	return -1;
+}
+
+static int set_file(void *to, const char *arg, int value)
+{
+	struct cr_restart_options *o = to;
+
+	o->file = arg;
+	return -1;
+}
+
+static int set_dir(void *to, const char *arg, int value)
+{
+	struct cr_restart_options *o = to;
+
+	return find_in(arg, &o->file);
+}
+
+static int set_fd(void *to, const char *arg, int value)
+{
+	struct cr_restart_options *o = to;
+
+	if (cr_args_number(arg, 0, 1 << 30, &o->fd) < 0)
+		return wrong("--fd wants a number: %s", arg);
+	return -1;
+}
+
+static int set_signal(void *to, const char *arg, int signo)
+{
+	struct cr_restart_options *o = to;
+
+	o->restore.signal = signo;
+	if (arg && cr_args_number(arg, 1, 64, &o->restore.signal) < 0)
+		return wrong("--signal wants 1 to 64: %s", arg);
+	return -1;
+}
+
+static int set_omit(void *to, const char *arg, int omit)
+{
+	struct cr_restart_options *o = to;
+
+	o->restore.omit = omit;
+	return -1;
+}
+
+/* value is where in struct cr_restart_options it is. */
+static int set_command(void *to, const char *arg, int value)
+{
+	*(const char **)((char *)to + value) = arg;
+	return -1;
+}
+
+static int set_true(void *to, const char *arg, int value)
+{
+	*(bool *)((char *)to + value) = true;
+	return -1;
+}
+
+static int set_false(void *to, const char *arg, int value)
+{
+	*(bool *)((char *)to + value) = false;
+	return -1;
+}
+
+static int set_relocate(void *to, const char *arg, int value)
+{
+	struct cr_restart_options *o = to;
+	struct cr_rstrt_relocate *r = &o->relocate;
+	char *old = strdup(arg);
+	char *new = old ? split(old) : NULL;
+
+	if (!new || old[0] != '/' || new[0] != '/') {
+		free(old);
+		return wrong("--relocate wants OLD=NEW, two absolute paths: %s",
+			     arg);
+	}
+	if (r->count == CR_MAX_RSTRT_RELOC) {
+		free(old);
+		return wrong("more than %d times --relocate",
+			     CR_MAX_RSTRT_RELOC);
+	}
+	r->path[r->count].oldpath = old;
+	r->path[r->count++].newpath = new;
+	return -1;
+}
+
+static int set_grown(void *to, const char *arg, int value)
+{
+	struct cr_restart_options *o = to;
+
+	if (o->restore.n_grown == CR_RESTORE_GROWN)
+		return wrong("more than %d times --grown", CR_RESTORE_GROWN);
+	o->restore.grown[o->restore.n_grown++] = arg;
+	return -1;
+}
+
+static int set_append(void *to, const char *how, int value)
 {
 	static const char *const words[] = { [CR_APPEND_KEEP] = "keep",
 					     [CR_APPEND_CUT] = "cut",
 					     [CR_APPEND_FAIL] = "fail" };
+	struct cr_restart_options *o = to;
 
 	for (int i = 0; i < 3; i++)
 		if (!strcmp(how, words[i])) {
@@ -193,175 +241,103 @@ static int append(struct cr_restart_options *o, const char *how)
 	return wrong("--append: \"%s\" is not keep, cut or fail", how);
 }
 
-static int relocate(struct cr_restart_options *o, char *arg)
+static int set_pids(void *to, const char *arg, int pids)
 {
-	struct cr_rstrt_relocate *r = &o->relocate;
-	char *new = split(arg);
+	struct cr_restart_options *o = to;
 
-	if (!new || arg[0] != '/' || new[0] != '/')
-		return wrong("--relocate wants OLD=NEW, two absolute paths: %s",
-			     arg);
-	if (r->count == CR_MAX_RSTRT_RELOC)
-		return wrong("more than %d times --relocate",
-			     CR_MAX_RSTRT_RELOC);
-	r->path[r->count].oldpath = arg;
-	r->path[r->count++].newpath = new;
+	o->restore.pids = pids;
 	return -1;
 }
 
-/* The only context file in a directory. */
-static int find_in(const char *dir, const char **file)
+/* There are no messages of a kernel module. */
+static int set_kmsg(void *to, const char *arg, int value)
 {
-	static char path[4096];
-	char pattern[4096];
-	glob_t g;
-	int ret;
-
-	snprintf(pattern, sizeof(pattern), "%s/context.*", dir);
-	ret = glob(pattern, 0, NULL, &g);
-	if (ret)
-		return wrong("no file context.* in %s", dir);
-	if (g.gl_pathc > 1)
-		ret = wrong("more than one file context.* in %s: name one",
-			    dir);
-	else
-		ret = -1;
-	snprintf(path, sizeof(path), "%s", g.gl_pathv[0]);
-	*file = path;
-	globfree(&g);
-	return ret;
+	return -1;
 }
 
-static int signal_option(int c)
+static int set_engine(void *to, const char *arg, int value)
 {
-	switch (c) {
-	case OPT_STOP:
-		return SIGSTOP;
-	case OPT_TERM:
-		return SIGTERM;
-	case OPT_ABORT:
-		return SIGABRT;
-	case OPT_KILL:
-		return SIGKILL;
-	case OPT_CONT:
-		return SIGCONT;
-	default:
-		return 0;
-	}
+	struct cr_restart_options *o = to;
+
+	if (cr_engine_parse(arg, &o->restore.engine))
+		return wrong("no such engine: %s", arg);
+	return -1;
 }
 
-static const char **command_option(struct cr_restart_options *o, int c)
+static int set_verbose(void *to, const char *arg, int value)
 {
-	switch (c) {
-	case OPT_ON_SUCCESS:
-		return &o->on_success;
-	case OPT_ON_ARGS:
-		return &o->on_args;
-	case OPT_ON_TEMP:
-		return &o->on_temp;
-	case OPT_ON_ENV:
-		return &o->on_env;
-	case OPT_ON_PERM:
-		return &o->on_perm;
-	default:
-		return &o->on_failure;
-	}
+	struct cr_restart_options *o = to;
+
+	o->verbose = value < 0 ? value : o->verbose + value;
+	return -1;
 }
 
-static int one(struct cr_restart_options *o, int c)
+static int show_help(void *to, const char *arg, int value)
 {
-	switch (c) {
-	case 'f':
-		o->file = optarg;
-		return -1;
-	case 'F':
-		if (number(optarg, 0, 1 << 30, &o->fd) < 0)
-			return wrong("--fd wants a number: %s", optarg);
-		return -1;
-	case 'd':
-		return find_in(optarg, &o->file);
-	case 'S':
-		if (number(optarg, 1, 64, &o->restore.signal) < 0)
-			return wrong("--signal wants 1 to 64: %s", optarg);
-		return -1;
-	case OPT_RUN:
-	case OPT_STOP:
-	case OPT_TERM:
-	case OPT_ABORT:
-	case OPT_KILL:
-	case OPT_CONT:
-		o->restore.signal = signal_option(c);
-		return -1;
-	case OPT_OMIT_MAYBE:
-		o->restore.omit = CR_OMIT_MAYBE;
-		return -1;
-	case OPT_OMIT_ALWAYS:
-		o->restore.omit = CR_OMIT_ALWAYS;
-		return -1;
-	case OPT_OMIT_NEVER:
-		o->restore.omit = CR_OMIT_NEVER;
-		return -1;
-	case OPT_KMSG: /* there are no messages of a kernel module */
-	case OPT_NO_PGID:
-	case OPT_NO_SID:
-		return -1;
-	case OPT_RELOCATE:
-		return relocate(o, optarg);
-	case OPT_GROWN:
-		if (o->restore.n_grown == CR_RESTORE_GROWN)
-			return wrong("more than %d times --grown",
-				     CR_RESTORE_GROWN);
-		o->restore.grown[o->restore.n_grown++] = optarg;
-		return -1;
-	case OPT_APPEND:
-		return append(o, optarg);
-	case OPT_PID:
-		o->restore.pids = CR_PIDS_HOST;
-		return -1;
-	case OPT_NO_PID:
-		o->restore.pids = CR_PIDS_NAMESPACE;
-		return -1;
-	case OPT_PGID:
-		o->restore.restore_pgid = true;
-		return -1;
-	case OPT_SID:
-		o->restore.restore_sid = true;
-		return -1;
-	case OPT_CHECK:
-		o->restore.verify_only = true;
-		return -1;
-	case OPT_ENGINE:
-		if (cr_engine_parse(optarg, &o->restore.engine))
-			return wrong("no such engine: %s", optarg);
-		return -1;
-	case 'v':
-		o->verbose++;
-		return -1;
-	case 'q':
-		o->verbose = -1;
-		return -1;
-	case OPT_HELP:
-		fputs(usage, stdout);
-		return 0;
-	case OPT_VERSION:
-		printf("cr_restart (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
-		return 0;
-	case OPT_ON_SUCCESS:
-	case OPT_ON_ARGS:
-	case OPT_ON_TEMP:
-	case OPT_ON_ENV:
-	case OPT_ON_PERM:
-	case OPT_ON_FAILURE:
-		*command_option(o, c) = optarg;
-		return -1;
-	}
-	fputs("Try 'cr_restart --help'.\n", stderr);
-	return CR_RESTART_FAILED;
+	fputs(usage, stdout);
+	return 0;
 }
+
+static int show_version(void *to, const char *arg, int value)
+{
+	printf("cr_restart (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
+	return 0;
+}
+
+#define FIELD(set, field) set, offsetof(struct cr_restart_options, field)
+
+static const struct cr_args_option options[] = {
+	{ "file", 'f', required_argument, set_file, 0 },
+	{ "fd", 'F', required_argument, set_fd, 0 },
+	{ "dir", 'd', required_argument, set_dir, 0 },
+	{ "signal", 'S', required_argument, set_signal, 0 },
+	{ "run", 0, no_argument, set_signal, 0 },
+	{ "stop", 0, no_argument, set_signal, SIGSTOP },
+	{ "term", 0, no_argument, set_signal, SIGTERM },
+	{ "abort", 0, no_argument, set_signal, SIGABRT },
+	{ "kill", 0, no_argument, set_signal, SIGKILL },
+	{ "cont", 0, no_argument, set_signal, SIGCONT },
+	{ "omit-maybe", 0, no_argument, set_omit, CR_OMIT_MAYBE },
+	{ "omit-always", 0, no_argument, set_omit, CR_OMIT_ALWAYS },
+	{ "omit-never", 0, no_argument, set_omit, CR_OMIT_NEVER },
+	{ "run-on-success", 0, required_argument,
+	  FIELD(set_command, on_success) },
+	{ "run-on-fail-args", 0, required_argument,
+	  FIELD(set_command, on_args) },
+	{ "run-on-fail-temp", 0, required_argument,
+	  FIELD(set_command, on_temp) },
+	{ "run-on-fail-env", 0, required_argument, FIELD(set_command, on_env) },
+	{ "run-on-fail-perm", 0, required_argument,
+	  FIELD(set_command, on_perm) },
+	{ "run-on-failure", 0, required_argument,
+	  FIELD(set_command, on_failure) },
+	{ "relocate", 0, required_argument, set_relocate, 0 },
+	{ "grown", 0, required_argument, set_grown, 0 },
+	{ "append", 0, required_argument, set_append, 0 },
+	{ "restore-pid", 0, no_argument, set_pids, CR_PIDS_HOST },
+	{ "no-restore-pid", 0, no_argument, set_pids, CR_PIDS_NAMESPACE },
+	{ "restore-pgid", 0, no_argument,
+	  FIELD(set_true, restore.restore_pgid) },
+	{ "no-restore-pgid", 0, no_argument,
+	  FIELD(set_false, restore.restore_pgid) },
+	{ "restore-sid", 0, no_argument,
+	  FIELD(set_true, restore.restore_sid) },
+	{ "no-restore-sid", 0, no_argument,
+	  FIELD(set_false, restore.restore_sid) },
+	{ "kmsg-none", 0, no_argument, set_kmsg, 0 },
+	{ "kmsg-error", 0, no_argument, set_kmsg, 0 },
+	{ "kmsg-warning", 0, no_argument, set_kmsg, 0 },
+	{ "check", 0, no_argument, FIELD(set_true, restore.verify_only) },
+	{ "engine", 0, required_argument, set_engine, 0 },
+	{ "verbose", 'v', no_argument, set_verbose, 1 },
+	{ "quiet", 'q', no_argument, set_verbose, -1 },
+	{ "help", 0, no_argument, show_help, 0 },
+	{ "version", 0, no_argument, show_version, 0 },
+};
 
 int cr_restart_parse(struct cr_restart_options *o, int argc, char **argv)
 {
-	int c, ret;
+	int ret;
 
 	memset(o, 0, sizeof(*o));
 	o->restore.engine = cr_engine_default();
@@ -370,12 +346,14 @@ int cr_restart_parse(struct cr_restart_options *o, int argc, char **argv)
 	o->restore.relocate = &o->relocate;
 	for (int i = 0; i < 3; i++)
 		o->restore.stdio[i] = i;
-	while ((c = getopt_long(argc, argv, "f:F:d:S:vq", options, NULL)) !=
-	       -1) {
-		ret = one(o, c);
-		if (ret >= 0)
-			return ret;
+	ret = cr_args_parse(options, sizeof(options) / sizeof(options[0]), "",
+			    o, UNKNOWN, argc, argv);
+	if (ret == UNKNOWN) {
+		fputs("Try 'cr_restart --help'.\n", stderr);
+		ret = CR_RESTART_FAILED;
 	}
+	if (ret >= 0)
+		return ret;
 	if (optind < argc && !o->file && o->fd < 0)
 		o->file = argv[optind++];
 	if (optind < argc)
