@@ -118,6 +118,8 @@ static int create_writer(struct job *j, struct cr_writer **w,
 		.exclusive = j->o->existing == EXISTING_REFUSE,
 		.backup = j->o->existing == EXISTING_BACKUP ? j->o->backup
 							    : NULL,
+		.cancelled = cancelled,
+		.cancelled_arg = j,
 	};
 
 	if (j->over >= 0)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 
 #include "image/output_private.h"
 
-#define BUFFER_SIZE (1u << 20) /* and the most one write(2) gets */
+#define BUFFER_SIZE CR_OUTPUT_MOST
 #define DIRECT_MIN (64u << 10) /* from here on copying costs more */
 #define FLUSH_STEP (32u << 20) /* bytes between hints to begin writing back */
 
@@ -86,17 +85,16 @@ static int move_to(struct cr_output *o, uint64_t offset, struct cr_error *err)
 static int write_all(struct cr_output *o, const uint8_t *data, size_t len,
 		     struct cr_error *err)
 {
+	size_t most = o->portion ? o->portion : BUFFER_SIZE;
+
 	while (len) {
-		size_t want = len < BUFFER_SIZE ? len : BUFFER_SIZE;
-		ssize_t n = quiet_write(o->fd, data, want, -1);
+		int rc = o->portion ? cr_output_ready(o) : 0;
+		ssize_t n;
 
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd wait = { o->fd, POLLOUT, 0 };
-
-			poll(&wait, 1, -1);
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
+		if (rc)
+			return cr_output_fail(o, rc, "write", err);
+		n = quiet_write(o->fd, data, len < most ? len : most, -1);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
 			return cr_output_fail(o, n ? -errno : -EIO, "write",
@@ -258,6 +256,8 @@ static struct cr_output *output_new(const struct cr_writer_options *opt)
 	o->fd = o->dirfd = o->direct = -1;
 	o->fsync = opt->fsync;
 	o->exclusive = opt->exclusive;
+	o->cancelled = opt->cancelled;
+	o->cancelled_arg = opt->cancelled_arg;
 	o->buffer = aligned_alloc(4096, BUFFER_SIZE);
 	if (opt->backup)
 		o->backup = strdup(opt->backup);
@@ -328,27 +328,13 @@ int cr_output_open_fd(struct cr_output **out, int fd,
 	rc = opt->direct ? open_direct(o, err) : 0;
 	if (rc)
 		goto error;
+	if (!o->regular)
+		cr_output_stream(o, st.st_mode);
 	*out = o;
 	return 0;
 error:
 	o->regular = false; /* nothing of ours in it */
 	cr_output_destroy(o);
-	return rc;
-}
-
-/* Something that is there and no file: a fifo or a device gets the bytes. */
-static int open_special(struct cr_output **out, const char *path,
-			const struct cr_writer_options *opt,
-			struct cr_error *err)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	int rc;
-
-	if (fd < 0)
-		return cr_error_set(err, -errno, "cannot open %s: %s", path,
-				    strerror(errno));
-	rc = cr_output_open_fd(out, fd, opt, err);
-	close(fd);
 	return rc;
 }
 
@@ -361,7 +347,7 @@ int cr_output_open(struct cr_output **out, const char *path,
 	int rc;
 
 	if (exists && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return open_special(out, path, opt, err);
+		return cr_output_open_special(out, path, st.st_mode, opt, err);
 	if ((exists && S_ISDIR(st.st_mode)) || !*cr_output_base(path))
 		return cr_error_set(err, -EISDIR, "%s is a directory", path);
 	if (exists && opt->exclusive)

@@ -5,8 +5,11 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "image/output.h"
+
+#define CR_OUTPUT_MOST (1u << 20) /* that one write(2) gets */
 
 /* Signals that writing may raise, while they are held back. */
 struct quiet {
@@ -19,6 +22,9 @@ struct cr_output {
 	bool append;
 	struct quiet lent;
 	bool regular; /* a file, not a stream */
+	size_t portion; /* of a stream, for one write(2); 0: as much as we like */
+	bool (*cancelled)(void *arg);
+	void *cancelled_arg;
 	bool fsync;
 	bool exclusive;
 	char *path; /* the name in the end; NULL: a descriptor was given */
@@ -45,5 +51,13 @@ int cr_output_open_dir(struct cr_output *o);
 int cr_output_create(struct cr_output *o);
 /* The name that it is to have, in place of what has it now. */
 int cr_output_give_name(struct cr_output *o, struct cr_error *err);
+
+/* output_stream.c: bytes for somebody else, who may be slow */
+void cr_output_stream(struct cr_output *o, mode_t mode);
+/* Waits until a portion can be written; -ECANCELED. */
+int cr_output_ready(const struct cr_output *o);
+int cr_output_open_special(struct cr_output **out, const char *path,
+			   mode_t mode, const struct cr_writer_options *opt,
+			   struct cr_error *err);
 
 #endif

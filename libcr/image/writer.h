@@ -15,6 +15,9 @@ struct cr_writer_options {
 	bool direct;	/* pages go past the page cache (O_DIRECT) */
 	bool exclusive; /* -EEXIST instead of replacing a file */
 	const char *backup; /* name that a file replaced gets, or NULL */
+	/* a stream that nobody reads is waited for until this; may be NULL */
+	bool (*cancelled)(void *arg);
+	void *cancelled_arg;
 };
 
 /*
