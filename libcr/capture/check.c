@@ -137,32 +137,6 @@ static void check_directories(struct cr_capture *c, struct cap_proc *p)
 	}
 }
 
-static const char *const namespaces[] = { "pid", "mnt", "net",
-					  "ipc", "uts", "user", "time" };
-
-/* All processes of the scope must see the same system. */
-static void check_namespaces(struct cr_capture *c, struct cap_proc *p)
-{
-	struct cap_proc *root = cap_scope_root(c);
-	char *mine, *first;
-	size_t i;
-
-	if (!root)
-		return; /* told elsewhere */
-	for (i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
-		mine = cr_procfs_link(p->tid, "ns/%s", namespaces[i]);
-		first = cr_procfs_link(root->tid, "ns/%s", namespaces[i]);
-		if (mine && first && strcmp(mine, first))
-			cap_report(c,
-				   "process %d: is in another %s namespace "
-				   "than process %d, which cannot be saved; "
-				   "checkpoint it by itself",
-				   p->vpid, namespaces[i], root->vpid);
-		free(mine);
-		free(first);
-	}
-}
-
 /* False: it is left out. */
 static bool check_status(struct cr_capture *c, struct cap_proc *p)
 {
@@ -219,7 +193,7 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 			   (int)sizeof(p->control->reason), p->control->reason);
 	check_executable(c, p);
 	check_directories(c, p);
-	check_namespaces(c, p);
+	cap_check_namespaces(c, p);
 	check_memory(c, p);
 	cap_check_threads(c, p);
 }

@@ -262,6 +262,8 @@ bool cap_check_traced(struct cr_capture *c, struct cap_proc *p,
 void cap_check_tracers(struct cr_capture *c);
 /* check_threads.c */
 void cap_check_threads(struct cr_capture *c, struct cap_proc *p);
+/* namespaces.c: does it see the same system as we and the others? */
+void cap_check_namespaces(struct cr_capture *c, const struct cap_proc *p);
 /* check_held.c */
 int cap_check_held(struct cr_capture *c, struct cr_error *err);
 /* mapped.c: files behind areas */
