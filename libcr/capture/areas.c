@@ -89,10 +89,10 @@ int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
 	return 0;
 }
 
-int cap_area_kind(const struct cr_capture *c, const struct cap_map *m,
-		  struct cr_error *err)
+int cap_area_kind(const struct cr_capture *c, pid_t pid,
+		  const struct cap_map *m, struct cr_error *err)
 {
-	int kind = cap_map_kind(m, err);
+	int kind = cap_map_kind(pid, m, err);
 	bool dump = kind == CR_AREA_FILE_SHARED
 			    ? c->opt.flags & CR_CHKPT_DUMP_SHARED
 			    : kind == CR_AREA_FILE_PRIVATE &&
@@ -246,7 +246,7 @@ int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,
 	while (!ret && cap_map_next(&text, m)) {
 		if (cap_is_cut(p, m->start, m->end))
 			continue;
-		kind = cap_area_kind(c, m, err);
+		kind = cap_area_kind(c, from, m, err);
 		if (!kind) {
 			ret = err ? err->code : -ENOTSUP;
 			break;

@@ -65,7 +65,7 @@ static void check_memory(struct cr_capture *c, struct cap_proc *p)
 		if (cap_is_cut(p, m->start, m->end))
 			continue;
 		cr_error_clear(&why);
-		if (!cap_area_kind(c, m, &why))
+		if (!cap_area_kind(c, p->tid, m, &why))
 			cap_report(c, "process %d: %s", p->vpid, why.text);
 		if (m->vm_flags &
 		    (CR_VM_DONTFORK | CR_VM_WIPEONFORK | CR_VM_LOCKED))
@@ -198,6 +198,15 @@ static void check_process(struct cr_capture *c, struct cap_proc *p)
 	cap_check_threads(c, p);
 }
 
+/* What was named may have nobody to stand for it. */
+static void check_root(struct cr_capture *c)
+{
+	struct cr_error why = { 0 };
+
+	if (cap_check_root(c, &why) == -CR_EOMITTED)
+		cap_report_kind(c, why.code, "%s", why.text);
+}
+
 int cap_look(struct cr_capture *c, void (*report)(const char *line, void *arg),
 	     void *arg, struct cr_error *err)
 {
@@ -212,6 +221,8 @@ int cap_look(struct cr_capture *c, void (*report)(const char *line, void *arg),
 		cap_check_tracers(c);
 	for (i = 0; i < c->n_procs && !ret; i++)
 		check_process(c, c->procs[i]);
+	if (!ret)
+		check_root(c);
 	if (!ret)
 		ret = cap_check_files(c, err);
 	if (!ret)

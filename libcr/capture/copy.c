@@ -202,7 +202,7 @@ int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 		if (m->perm[3] != 's' ||
 		    (!m->ino && !(m->dev & CAP_SYSV_DEV)) ||
 		    cap_is_cut(p, m->start, m->end) ||
-		    cap_area_kind(c, m, NULL) != CR_AREA_ANON_SHARED)
+		    cap_area_kind(c, p->tid, m, NULL) != CR_AREA_ANON_SHARED)
 			continue;
 		ret = cap_find_shm(c, m, &index, err);
 		if (ret)

@@ -237,8 +237,7 @@ static bool named_for_others(struct cr_capture *c)
 	       c->opt.scope == CR_SCOPE_TREE;
 }
 
-/* Somebody must be there to stand for all. */
-static int check_root(struct cr_capture *c, struct cr_error *err)
+int cap_check_root(struct cr_capture *c, struct cr_error *err)
 {
 	struct cap_proc *p = cap_scope_root(c);
 
@@ -251,7 +250,9 @@ static int check_root(struct cr_capture *c, struct cr_error *err)
 	if (p && p->zombie)
 		p = NULL;
 	return cr_error_set(err, p ? -CR_EOMITTED : -ESRCH,
-			    p ? "process %d wants to be left out" :
+			    p ? "process %d: wants to be left out, and nothing "
+				"else was named; have it run without "
+				"libcr_omit, or name its parent" :
 				"all processes of %d have ended",
 			    p ? p->vpid : c->opt.target);
 }
@@ -347,7 +348,7 @@ int cap_hold(struct cr_capture *c, struct cr_error *err)
 	if (ret)
 		return ret;
 	drop_zombies(c);
-	ret = check_root(c, err);
+	ret = cap_check_root(c, err);
 	return ret ? ret : note_main_threads(c, err);
 }
 

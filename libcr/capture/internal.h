@@ -178,6 +178,8 @@ int cap_forward_allowed(const struct cap_root *root, pid_t pid,
 
 /* hold.c: stop them all, let them go */
 int cap_hold(struct cr_capture *c, struct cr_error *err);
+/* Somebody must be there to stand for all: else -CR_EOMITTED, -ESRCH. */
+int cap_check_root(struct cr_capture *c, struct cr_error *err);
 int cap_release(struct cr_capture *c, int signal, struct cr_error *err);
 
 /* share.c: which processes share memory, descriptors, ... (kcmp) */
@@ -278,8 +280,8 @@ void cap_digest_mapped(struct cr_capture *c);
 bool cap_is_cut(const struct cap_proc *p, uint64_t start, uint64_t end);
 struct cap_map;
 /* Its kind (enum cr_area_kind) by what is asked for; 0 with err. */
-int cap_area_kind(const struct cr_capture *c, const struct cap_map *m,
-		  struct cr_error *err);
+int cap_area_kind(const struct cr_capture *c, pid_t pid,
+		  const struct cap_map *m, struct cr_error *err);
 int cap_find_shm(struct cr_capture *c, const struct cap_map *m, uint32_t *index,
 		 struct cr_error *err);
 int cap_read_areas(struct cr_capture *c, struct cap_proc *p, pid_t from,

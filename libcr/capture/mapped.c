@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "capture/internal.h"
+#include "capture/smaps.h"
 #include "common/build_id.h"
 #include "image/codec.h"
 
@@ -60,6 +61,16 @@ static int open_same(pid_t pid, const char *path, uint64_t ino, struct stat *st)
 		close(fd);
 	}
 	return -ENOENT;
+}
+
+bool cap_mapped_there(pid_t pid, const char *path, uint64_t ino)
+{
+	struct stat st;
+	int fd = open_same(pid, path, ino, &st);
+
+	if (fd >= 0)
+		close(fd);
+	return fd != -ENOENT;
 }
 
 /*

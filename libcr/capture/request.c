@@ -200,6 +200,8 @@ static int check_before(struct cr_capture *c, struct cr_error *err)
 	}
 	if (n < 0)
 		return cr_error_set(err, n, "%s", why.text);
+	if (n > 0 && cr_capture_obstacle(c) == -CR_EOMITTED)
+		first.code = -CR_EOMITTED;
 	return n > 0 ? cr_error_set(err, first.code, "%s", first.text) : 0;
 }
 

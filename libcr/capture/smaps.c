@@ -27,6 +27,7 @@ static const struct {
 
 static void parse_flags(const char *line, struct cap_map *m, uint64_t page)
 {
+	bool writable = false;
 	size_t i;
 
 	for (; *line && *line != '\n'; line += *line == ' ' ? 1 : 2) {
@@ -35,6 +36,7 @@ static void parse_flags(const char *line, struct cap_map *m, uint64_t page)
 		for (i = 0; i < sizeof(vm_flags) / sizeof(vm_flags[0]); i++)
 			if (!strncmp(line, vm_flags[i].name, 2))
 				m->vm_flags |= vm_flags[i].flag;
+		writable |= !strncmp(line, "mw", 2);
 		if (!strncmp(line, "io", 2) || !strncmp(line, "pf", 2))
 			m->device = true;
 		else if (!strncmp(line, "ht", 2))
@@ -43,6 +45,9 @@ static void parse_flags(const char *line, struct cap_map *m, uint64_t page)
 			 !strncmp(line, "ui", 2))
 			m->userfault = true;
 	}
+	m->has_flags = true;
+	if (m->perm[3] == 's' && !writable)
+		m->vm_flags |= CR_VM_READONLY;
 }
 
 /* A newline in a path is shown as \012. */
@@ -119,7 +124,7 @@ bool cap_map_next(const char **text, struct cap_map *m)
 	m->path[0] = 0;
 	m->vm_flags = 0;
 	m->huge = 0;
-	m->device = m->userfault = m->untouched = false;
+	m->has_flags = m->device = m->userfault = m->untouched = false;
 	eol = strchr(p, '\n');
 	if (!eol || !parse_line(&p, m))
 		return false;
@@ -177,10 +182,14 @@ static bool plain_name(const char *path)
 	       begins(path, "[anon:");
 }
 
-static bool is_deleted(const char *path)
+/* The kernel says so; but a file may be called so, too. */
+static bool is_deleted(pid_t pid, const struct cap_map *m)
 {
-	return strlen(path) > 10 &&
-	       !strcmp(path + strlen(path) - 10, " (deleted)");
+	static const char mark[] = " (deleted)";
+	size_t n = strlen(m->path), k = sizeof(mark) - 1;
+
+	return n > k && !strcmp(m->path + n - k, mark) &&
+	       !cap_mapped_there(pid, m->path, m->ino);
 }
 
 /*
@@ -188,7 +197,7 @@ static bool is_deleted(const char *path)
  * all of them are looked at.  A huge page that was never touched comes into
  * being by that.  It must be the file's already: reserved.
  */
-static int huge_kind(const struct cap_map *m, struct cr_error *err)
+static int huge_kind(pid_t pid, const struct cap_map *m, struct cr_error *err)
 {
 	bool shared = m->perm[3] == 's';
 
@@ -197,7 +206,7 @@ static int huge_kind(const struct cap_map *m, struct cr_error *err)
 			      "have the program use mmap(2) with MAP_HUGETLB, "
 			      "or System V shared memory without them",
 			      err);
-	if (!is_deleted(m->path))
+	if (!is_deleted(pid, m))
 		return shared ? CR_AREA_FILE_SHARED : CR_AREA_FILE_PRIVATE;
 	if (!shared && strcmp(m->path, anon_huge) != 0)
 		return refuse(m, "private memory of a file of huge pages that "
@@ -212,7 +221,7 @@ static int huge_kind(const struct cap_map *m, struct cr_error *err)
 	return shared ? CR_AREA_ANON_SHARED : CR_AREA_ANON;
 }
 
-int cap_map_kind(const struct cap_map *m, struct cr_error *err)
+int cap_map_kind(pid_t pid, const struct cap_map *m, struct cr_error *err)
 {
 	const char *p = m->path;
 	bool shared = m->perm[3] == 's';
@@ -244,7 +253,7 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 		return refuse(m, "no memory of the program's own",
 			      "close it before the checkpoint", err);
 	if (m->huge)
-		return huge_kind(m, err);
+		return huge_kind(pid, m, err);
 	if (m->dev & CAP_SYSV_DEV) /* the first one's id, 0, is its inode */
 		return CR_AREA_ANON_SHARED;
 	if (!m->ino) {
@@ -256,7 +265,7 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 		return refuse(m, "of a kind unknown here", "please report it",
 			      err);
 	}
-	if (!strcmp(p, anon_huge))
+	if (!m->has_flags && !strcmp(p, anon_huge))
 		return shared ? CR_AREA_ANON_SHARED : CR_AREA_ANON;
 	if (begins(p, "/memfd:" CR_CONTROL_NAME) && !shared)
 		return CR_AREA_CONTROL;
@@ -267,7 +276,7 @@ int cap_map_kind(const struct cap_map *m, struct cr_error *err)
 	if (p[0] != '/')
 		return refuse(m, "of a kind unknown here", "please report it",
 			      err);
-	if (is_deleted(p))
+	if (is_deleted(pid, m))
 		return shared ? CR_AREA_ANON_SHARED : CR_AREA_FILE_PRIVATE;
 	/*
 	 * Java's counters, for others to look at: the file ends with the

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/error.h"
 #include "image/model.h"
@@ -15,6 +16,7 @@ struct cap_map {
 	char path[4128]; /* or [name], or empty; unescaped */
 	/* smaps only */
 	uint32_t vm_flags; /* CR_VM_* */
+	bool has_flags; /* it is from smaps */
 	bool device, userfault;
 	uint8_t huge; /* made of huge pages (hugetlbfs) of 1 << huge bytes */
 	bool untouched; /* it has no page of its own: neither in memory, but
@@ -35,9 +37,12 @@ bool cap_map_next(const char **text, struct cap_map *m);
 bool cap_map_is_sysv(const struct cap_map *m);
 
 /*
- * Its kind (enum cr_area_kind); 0 with the reason in err if it is of a kind
- * that cannot be saved.
+ * Its kind (enum cr_area_kind) in process pid; 0 with the reason in err if it
+ * is of a kind that cannot be saved.
  */
-int cap_map_kind(const struct cap_map *m, struct cr_error *err);
+int cap_map_kind(pid_t pid, const struct cap_map *m, struct cr_error *err);
+
+/* mapped.c: does the file that is mapped have this name? */
+bool cap_mapped_there(pid_t pid, const char *path, uint64_t ino);
 
 #endif

@@ -82,6 +82,8 @@ const char *info_object_kind(uint32_t kind)
 		[CR_OBJ_PTY] = "pty",
 		[CR_OBJ_UNNAMED] = "file without a name",
 		[CR_OBJ_MEMFD_HUGE] = "memfd of huge pages",
+		[CR_OBJ_EPOLL_BUSY] = "epoll",
+		[CR_OBJ_PLACE] = "place (O_PATH)",
 	};
 
 	return WORD(words, kind);

@@ -41,6 +41,7 @@ static bool needs_path(const struct cr_file *file)
 	case CR_OBJ_DEVICE:
 	case CR_OBJ_FIFO:
 	case CR_OBJ_UNNAMED:
+	case CR_OBJ_PLACE:
 		return true;
 	default:
 		return false;

@@ -75,6 +75,8 @@ enum cr_object_kind {
 	CR_OBJ_PTY,	 /* pseudo terminal, both ends */
 	CR_OBJ_UNNAMED = 22, /* file without a name, open and mapped shared */
 	CR_OBJ_MEMFD_HUGE,   /* memory file of huge pages */
+	CR_OBJ_EPOLL_BUSY,   /* epoll instance that polls devices itself */
+	CR_OBJ_PLACE,	     /* O_PATH, neither file nor directory */
 	CR_OBJ_KINDS, /* not a kind: behind the last one */
 };
 
@@ -158,6 +160,7 @@ static inline uint64_t cr_area_huge(const struct cr_area *a)
 #define CR_VM_PKEY (15u << CR_VM_PKEY_SHIFT)
 #define CR_VM_SEALED (1u << 16)	     /* sl */
 #define CR_VM_DROPPABLE (1u << 17)   /* dp */
+#define CR_VM_READONLY (1u << 18)    /* shared, and without mw */
 
 /* Shared memory without a name of its own; its pages are stored once. */
 struct cr_shm {

@@ -13,12 +13,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "objects/kinds.h"
 #include "objects/record.h"
 #include "restore/restore.h"
+
+/* Since Linux 6.9: it asks the network's devices itself. */
+struct params {
+	uint32_t usecs;
+	uint16_t budget;
+	uint8_t prefer, pad;
+};
+#define GET_PARAMS _IOR(0x8a, 2, struct params) /* EPIOCGPARAMS */
+#define SET_PARAMS _IOW(0x8a, 1, struct params)
 
 struct item {
 	int32_t number;	 /* its descriptor then */
@@ -31,6 +41,8 @@ struct item {
 struct items {
 	struct item *item;
 	size_t n;
+	uint32_t usecs, budget; /* of struct params */
+	bool prefer;
 };
 
 static void record(struct cr_pack *p, void *state)
@@ -45,6 +57,25 @@ static void record(struct cr_pack *p, void *state)
 		cr_pack_u64(p, &s->item[i].data);
 		cr_pack_s32(p, &s->item[i].adder);
 	}
+}
+
+/* A program that does not know of them must not restore it. */
+static void record_busy(struct cr_pack *p, void *state)
+{
+	struct items *s = state;
+
+	record(p, s);
+	cr_pack_u32(p, &s->usecs);
+	cr_pack_u32(p, &s->budget);
+	cr_pack_bool(p, &s->prefer);
+}
+
+static int unrecord(const struct cr_file *file, struct items *s,
+		    struct cr_error *err)
+{
+	return cr_object_unrecord(
+		file, file->kind == CR_OBJ_EPOLL_BUSY ? record_busy : record, s,
+		err);
 }
 
 static bool claims(const struct cr_object_source *src)
@@ -345,7 +376,31 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 static int capture(const struct cr_object_source *src, struct cr_file *file,
 		   struct cr_error *err)
 {
+	struct params p = { 0 };
+	int fd = cr_object_dup(src, err);
+
+	if (fd < 0)
+		return fd;
+	if (!ioctl(fd, GET_PARAMS, &p) && (p.usecs || p.budget || p.prefer))
+		file->kind = CR_OBJ_EPOLL_BUSY;
+	cr_object_undup(src, fd);
 	return 0; /* the rest once all files are known */
+}
+
+static int read_params(const struct cr_object_source *src, struct items *s,
+		       struct cr_error *err)
+{
+	struct params p = { 0 };
+	int fd = cr_object_dup(src, err);
+
+	if (fd < 0)
+		return fd;
+	ioctl(fd, GET_PARAMS, &p);
+	cr_object_undup(src, fd);
+	s->usecs = p.usecs;
+	s->budget = p.budget;
+	s->prefer = p.prefer;
+	return 0;
 }
 
 static int capture_links(const struct cr_object_source *src,
@@ -373,8 +428,13 @@ static int capture_links(const struct cr_object_source *src,
 					     links->place[s.item[i].file].fd,
 					     &s.item[i], err);
 	}
-	if (!ret)
+	if (!ret && file->kind == CR_OBJ_EPOLL_BUSY) {
+		ret = read_params(src, &s, err);
+		if (!ret)
+			ret = cr_object_record(file, record_busy, &s, err);
+	} else if (!ret) {
 		ret = cr_object_record(file, record, &s, err);
+	}
 	free(s.item);
 	return ret;
 }
@@ -382,10 +442,22 @@ static int capture_links(const struct cr_object_source *src,
 static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		   struct cr_error *err)
 {
-	int fd = epoll_create1(EPOLL_CLOEXEC);
+	struct items s = { 0 };
+	struct params p = { 0 };
+	int fd, ret = unrecord(file, &s, err);
 
+	free(s.item);
+	if (ret)
+		return ret;
+	fd = epoll_create1(EPOLL_CLOEXEC);
 	if (fd < 0)
 		return cr_error_set(err, -errno, "%s", strerror(errno));
+	/* about speed only: not every user may, or kernel can */
+	p.usecs = s.usecs;
+	p.budget = (uint16_t)s.budget;
+	p.prefer = s.prefer;
+	if (file->kind == CR_OBJ_EPOLL_BUSY)
+		ioctl(fd, SET_PARAMS, &p);
 	return fd;
 }
 
@@ -450,7 +522,7 @@ static int connect_all(struct cr_restore_context *ctx,
 		       const struct cr_file *file, int fd, struct cr_error *err)
 {
 	struct items s = { 0 };
-	int ret = cr_object_unrecord(file, record, &s, err);
+	int ret = unrecord(file, &s, err);
 
 	for (int late = 0; late < 2; late++)
 		for (size_t i = 0; i < s.n && !ret; i++)
@@ -466,6 +538,21 @@ const struct cr_object_ops cr_object_epoll = {
 	.claims = claims,
 	.check = check,
 	.capture = capture,
+	.link = capture_links,
+	.restore = restore,
+	.connect = connect_all,
+};
+
+static bool claims_nothing(const struct cr_object_source *src)
+{
+	(void)src;
+	return false;
+}
+
+const struct cr_object_ops cr_object_epoll_busy = {
+	.kind = CR_OBJ_EPOLL_BUSY,
+	.name = "epoll instance that asks devices",
+	.claims = claims_nothing, /* but the one above, which looks closer */
 	.link = capture_links,
 	.restore = restore,
 	.connect = connect_all,

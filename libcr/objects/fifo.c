@@ -33,19 +33,9 @@ static bool harmless(const struct cr_object_source *src)
 static bool claims(const struct cr_object_source *src)
 {
 	return S_ISFIFO(src->st.st_mode) && src->link[0] == '/' &&
-	       (cr_object_flags(src) & O_PATH ||
-		cr_object_tree_has_peer(src->tree, src) ||
+	       !(cr_object_flags(src) & O_PATH) &&
+	       (cr_object_tree_has_peer(src->tree, src) ||
 		cr_pipe_abandoned(src) || harmless(src));
-}
-
-static int check(const struct cr_object_source *src, struct cr_error *err)
-{
-	if (!(cr_object_flags(src) & O_PATH))
-		return 0;
-	return cr_error_set(err, -ENOTSUP,
-			    "%s is a FIFO opened with O_PATH, which cannot be "
-			    "saved; close it before the checkpoint",
-			    cr_object_label(src));
 }
 
 static int capture(const struct cr_object_source *src, struct cr_file *file,
@@ -53,11 +43,8 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 {
 	static const char mark[] = " (deleted)";
 	size_t n, k = sizeof(mark) - 1;
-	int ret;
+	int ret = cr_pipe_capture(src, file, err);
 
-	ret = check(src, err);
-	if (!ret)
-		ret = cr_pipe_capture(src, file, err);
 	if (ret)
 		return ret;
 	n = strlen(file->id.path);
@@ -129,7 +116,6 @@ const struct cr_object_ops cr_object_fifo = {
 	.kind = CR_OBJ_FIFO,
 	.name = "FIFO",
 	.claims = claims,
-	.check = check,
 	.capture = capture,
 	.restore = restore,
 };

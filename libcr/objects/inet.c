@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -227,14 +228,38 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 	ret = find_role(src, fd, &s, err);
 	if (!ret)
 		ret = check_error(src, fd, &s, err);
-	if (!ret && s.type != SOCK_STREAM)
-		ret = cr_inet_check_datagrams(src, fd, &s, err);
-	else if (!ret &&
-		 (s.role == CR_INET_CONNECTED || s.role == CR_INET_RESET))
+	if (!ret && s.type == SOCK_STREAM &&
+	    (s.role == CR_INET_CONNECTED || s.role == CR_INET_RESET))
 		ret = cr_inet_check_stream(src, fd, &s, err);
 	cr_object_undup(src, fd);
 	cr_inet_free(&s);
 	return ret;
+}
+
+/*
+ * Has it been shut down?  Only sending tells, of what cannot be sent: the
+ * kernel asks for this before it looks at the data.
+ */
+static uint32_t udp_shutdown(int fd, const struct cr_inet_state *s)
+{
+	struct pollfd p = { fd, POLLRDHUP, 0 };
+	uint32_t how = 0;
+	char *nowhere;
+
+	poll(&p, 1, 0);
+	if (p.revents & POLLRDHUP)
+		how |= 1;
+	nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
+	if (nowhere == MAP_FAILED || !cr_inet_has_port(&s->name))
+		return how;
+	if (sendto(fd, nowhere, 1, MSG_DONTWAIT | MSG_NOSIGNAL,
+		   s->peer.len ? NULL : cr_inet_at(&s->name),
+		   s->peer.len ? 0 : (socklen_t)s->name.len) < 0 &&
+	    errno == EPIPE)
+		how |= 2;
+	munmap(nowhere, 4096);
+	return how;
 }
 
 static int read_rest(const struct cr_object_source *src, int fd,
@@ -249,6 +274,8 @@ static int read_rest(const struct cr_object_source *src, int fd,
 	if (ret || s->role == CR_INET_LISTENING)
 		return ret;
 	poll(&p, 1, 0);
+	if (s->type != SOCK_STREAM)
+		s->shutdown = udp_shutdown(fd, s);
 	if (s->type != SOCK_STREAM)
 		return cr_inet_read_datagrams(src, fd, s, err);
 	if (s->role == CR_INET_RESET)

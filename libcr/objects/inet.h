@@ -57,15 +57,13 @@ int cr_inet_read_datagrams(const struct cr_object_source *src, int fd,
  */
 int cr_inet_check_stream(const struct cr_object_source *src, int fd,
 			 const struct cr_inet_state *s, struct cr_error *err);
-int cr_inet_check_datagrams(const struct cr_object_source *src, int fd,
-			    const struct cr_inet_state *s,
-			    struct cr_error *err);
 
 /* inet_socket.c */
 /* The kernel remembers a connection that was closed for a minute. */
 #define CR_INET_PATIENCE_MS 70000
 #define CR_INET_NAP_MS 20
 const struct sockaddr *cr_inet_at(const struct cr_blob *b);
+bool cr_inet_has_port(const struct cr_blob *name);
 int cr_inet_socket(const struct cr_inet_state *s, struct cr_error *err);
 bool cr_inet_remembered(const struct cr_blob *name);
 int cr_inet_bind(int fd, const struct cr_inet_state *s, struct cr_error *err);

@@ -15,7 +15,6 @@
 
 #define ARRIVE_MS 500 /* the kernel waits 40 ms to confirm what came */
 #define DATAGRAM_MAX 65536
-#define LOOKS 4
 
 static struct cr_inet_message *add(struct cr_inet_state *s)
 {
@@ -144,27 +143,17 @@ int cr_inet_check_stream(const struct cr_object_source *src, int fd,
 	return shows_urgent(fd) ? refuse_urgent(src, s, err) : 0;
 }
 
-static int refuse_empty(const struct cr_object_source *src,
-			const struct cr_inet_state *s, struct cr_error *err)
-{
-	return cr_inet_refuse(src, s, "with an empty datagram to be received",
-			      "try again later", err);
-}
-
 /*
- * The first one.  To look at it would take away an error that comes at this
- * moment; and what comes and goes is told from what stays.
+ * By SO_PEEK_OFF each datagram is seen in turn; but an empty one only once,
+ * and as the first one of all never if somebody has looked at it before.
  */
-int cr_inet_check_datagrams(const struct cr_object_source *src, int fd,
-			    const struct cr_inet_state *s, struct cr_error *err)
+static bool hides_empty(int fd)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
+	int len = 0;
 
-	for (int i = 0, len = 0; i < LOOKS; i++)
-		if (poll(&p, 1, 0) != 1 || p.revents != POLLIN ||
-		    ioctl(fd, FIONREAD, &len) || len)
-			return 0;
-	return refuse_empty(src, s, err);
+	return poll(&p, 1, 0) == 1 && p.revents & POLLIN &&
+	       !ioctl(fd, FIONREAD, &len) && !len;
 }
 
 static int look(const struct cr_object_source *src, int fd, char *buf,
@@ -183,8 +172,8 @@ static int look(const struct cr_object_source *src, int fd, char *buf,
 						      "%s: looking into it: %s",
 						      cr_object_label(src),
 						      strerror(errno));
-	if (!n)
-		return refuse_empty(src, s, err);
+	if (!n && !len)
+		return -EAGAIN; /* the end, as it was shut down */
 	m = add(s);
 	if (!m || cr_blob_set(&m->from, &from, len) ||
 	    cr_blob_set(&m->data, buf, (size_t)n))
@@ -196,20 +185,22 @@ int cr_inet_read_datagrams(const struct cr_object_source *src, int fd,
 			   struct cr_inet_state *s, struct cr_error *err)
 {
 	int before = cr_socket_int(fd, SOL_SOCKET, SO_PEEK_OFF), zero = 0;
-	struct pollfd p = { fd, POLLIN, 0 };
+	int none = -1, ret = 0;
 	char *buf = malloc(DATAGRAM_MAX);
-	int ret = 0;
 
-	if (!buf ||
-	    setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero)))
+	if (!buf)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	/* after this look it is hidden from those that follow */
+	if (hides_empty(fd)) {
+		setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
+		ret = look(src, fd, buf, s, err);
+	}
+	if (!ret && setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof(zero)))
 		ret = cr_error_set(err, -errno, "%s: SO_PEEK_OFF: %s",
 				   cr_object_label(src), strerror(errno));
 	while (!ret)
 		ret = look(src, fd, buf, s, err);
 	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &before, sizeof(before));
 	free(buf);
-	poll(&p, 1, 0);
-	if (ret == -EAGAIN && p.revents & POLLIN && !s->n_messages)
-		return refuse_empty(src, s, err);
 	return ret == -EAGAIN ? 0 : ret;
 }

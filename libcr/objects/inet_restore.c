@@ -318,7 +318,7 @@ static int put_back(struct all *a, struct one *o,
 
 	if (fd < 0)
 		return err && err->code ? err->code : -EINVAL;
-	while (done < m->data.len) {
+	do {
 		n = sendto(fd, (char *)m->data.data + done, m->data.len - done,
 			   MSG_NOSIGNAL | MSG_DONTWAIT,
 			   stream ? NULL : cr_inet_at(&o->s.name),
@@ -330,7 +330,7 @@ static int put_back(struct all *a, struct one *o,
 					    cr_inet_text(&o->s.name),
 					    strerror(errno));
 		done += (size_t)n;
-	}
+	} while (done < m->data.len); /* a datagram may be empty */
 	return 0;
 }
 
@@ -339,8 +339,11 @@ static int finish(struct cr_restore_context *ctx, struct one *o,
 {
 	int ret = 0;
 
+	cr_sockopts_set_late(o->fd, &o->s.opts);
+	/* a UDP socket need not be connected for that, whatever is said */
 	if (o->s.shutdown && o->s.role != CR_INET_RESET &&
-	    shutdown(o->fd, (int)o->s.shutdown - 1))
+	    shutdown(o->fd, (int)o->s.shutdown - 1) &&
+	    (o->s.type == SOCK_STREAM || errno != ENOTCONN))
 		ret = cr_error_set(err, -errno, "shutdown: %s",
 				   strerror(errno));
 	if (!ret && cr_object_set_flags(o->fd, o->file))

@@ -17,7 +17,7 @@ const struct sockaddr *cr_inet_at(const struct cr_blob *b)
 	return b->data;
 }
 
-static bool has_port(const struct cr_blob *name)
+bool cr_inet_has_port(const struct cr_blob *name)
 {
 	struct sockaddr_in in; /* the port of IPv6 lies at the same place */
 
@@ -99,7 +99,7 @@ int cr_inet_bind(int fd, const struct cr_inet_state *s, struct cr_error *err)
 {
 	int one = 1, zero = 0, only, ret;
 
-	if (!has_port(&s->name))
+	if (!cr_inet_has_port(&s->name))
 		return 0;
 	for (size_t i = 0; i < s->opts.n; i++)
 		if (s->opts.opt[i].level == IPPROTO_IPV6 &&

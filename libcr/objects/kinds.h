@@ -11,6 +11,7 @@ extern const struct cr_object_ops cr_object_regular, cr_object_unnamed,
 	cr_object_signalfd, cr_object_timerfd, cr_object_epoll, cr_object_unix,
 	cr_object_fifo, cr_object_memfd, cr_object_memfd_huge, cr_object_inet, cr_object_pidfd,
 	cr_object_proc, cr_object_mqueue, cr_object_inotify,
-	cr_object_sysv_shm, cr_object_sysv_sem, cr_object_sysv_msg, cr_object_pty;
+	cr_object_sysv_shm, cr_object_sysv_sem, cr_object_sysv_msg, cr_object_pty,
+	cr_object_epoll_busy, cr_object_place;
 
 #endif

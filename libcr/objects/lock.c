@@ -137,6 +137,21 @@ int cr_locks_capture(const struct cr_object_source *src, struct cr_file *file,
 	return ret;
 }
 
+int cr_locks_hint(const struct cr_object_source *src, struct cr_file *file,
+		  struct cr_error *err)
+{
+	struct cr_lock l = { .kind = CR_LOCK_HINT, .end = UINT64_MAX };
+	struct cr_locks s = { &l, 1 };
+	int fd = cr_object_dup(src, err);
+
+	if (fd < 0)
+		return fd;
+	if (fcntl(fd, F_GET_RW_HINT, &l.start))
+		l.start = 0;
+	cr_object_undup(src, fd);
+	return l.start ? cr_object_record(file, cr_locks_record, &s, err) : 0;
+}
+
 static struct flock range(const struct cr_lock *l)
 {
 	return (struct flock){
@@ -158,7 +173,10 @@ int cr_locks_take(int fd, const struct cr_file *file, struct cr_error *err)
 	for (size_t i = 0; i < s.n && !ret; i++) {
 		struct flock r = range(&s.lock[i]);
 
-		if (s.lock[i].kind == CR_LOCK_OFD)
+		/* about speed only: not every user may, or kernel can */
+		if (s.lock[i].kind == CR_LOCK_HINT)
+			fcntl(fd, F_SET_RW_HINT, &s.lock[i].start);
+		else if (s.lock[i].kind == CR_LOCK_OFD)
 			ret = fcntl(fd, F_OFD_SETLK, &r);
 		else if (s.lock[i].kind == CR_LOCK_FLOCK)
 			ret = flock(fd,
@@ -211,7 +229,7 @@ int cr_locks_verify(const struct cr_file *file, struct cr_error *err)
 	if (file->extra.len)
 		ret = cr_object_unrecord(file, cr_locks_record, &s, err);
 	for (size_t i = 0; i < s.n && !ret; i++)
-		if (!s.lock[i].kind || s.lock[i].kind > CR_LOCK_LEASE)
+		if (!s.lock[i].kind || s.lock[i].kind > CR_LOCK_HINT)
 			ret = cr_error_set(err, -ENOTSUP,
 					   "%s: a lock of a kind (%u) that "
 					   "this version cannot take",

@@ -11,6 +11,7 @@ enum cr_lock_kind {
 	CR_LOCK_POSIX, /* of process pid */
 	CR_LOCK_OFD,
 	CR_LOCK_LEASE,
+	CR_LOCK_HINT, /* no lock: F_SET_RW_HINT of the file; start has it */
 };
 
 struct cr_lock {
@@ -32,6 +33,9 @@ int cr_locks_check(const struct cr_object_source *src, struct cr_error *err);
 /* Adds to those in file->extra what this descriptor shows of them. */
 int cr_locks_capture(const struct cr_object_source *src, struct cr_file *file,
 		     struct cr_error *err);
+/* Sets file->extra to the file's hint (F_SET_RW_HINT), if it has one. */
+int cr_locks_hint(const struct cr_object_source *src, struct cr_file *file,
+		  struct cr_error *err);
 /* Those of the description, by its fd in the caller. */
 int cr_locks_take(int fd, const struct cr_file *file, struct cr_error *err);
 /* Those of processes; a connect() of cr_object_ops. */

@@ -16,7 +16,8 @@ static const struct cr_object_ops *const kinds[] = {
 	&cr_object_fifo,      &cr_object_memfd,	  &cr_object_memfd_huge,
 	&cr_object_inet,
 	&cr_object_pidfd,     &cr_object_inotify, &cr_object_sysv_shm,
-	&cr_object_sysv_sem,  &cr_object_sysv_msg,
+	&cr_object_sysv_sem,  &cr_object_sysv_msg, &cr_object_epoll_busy,
+	&cr_object_place,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -143,7 +143,8 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 	id->size = (uint64_t)src->st.st_size;
 	id->mtime_sec = src->st.st_mtim.tv_sec;
 	id->mtime_nsec = (uint32_t)src->st.st_mtim.tv_nsec;
-	return id->deleted ? read_content(src, file, err) : 0;
+	ret = cr_locks_hint(src, file, err);
+	return !ret && id->deleted ? read_content(src, file, err) : ret;
 }
 
 /*

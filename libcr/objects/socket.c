@@ -18,7 +18,27 @@
 #define LOCKED_SEND 1 /* the program has set SO_SNDBUF itself */
 #define LOCKED_RECEIVE 2
 
-/* Since Linux 4.20, 6.1, 6.3, 6.5. */
+/* Since Linux 4.18, 4.20, 5.1, 5.11, 5.19, 6.0, 6.1, 6.3, 6.5, 6.11, 6.15. */
+#ifndef TCP_TX_DELAY
+#define TCP_TX_DELAY 37
+#endif
+#ifndef SO_TIMESTAMP_NEW
+#define SO_TIMESTAMP_NEW 63
+#define SO_TIMESTAMPNS_NEW 64
+#define SO_TIMESTAMPING_NEW 65
+#endif
+#ifndef SO_BUSY_POLL_BUDGET
+#define SO_BUSY_POLL_BUDGET 70
+#endif
+#ifndef SO_TXREHASH
+#define SO_TXREHASH 74
+#endif
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
+#endif
+#define TCP_RTO_MAX_MS_ 44
+#define TCP_RTO_MIN_US_ 45
+#define TCP_DELACK_MAX_US_ 46
 #ifndef IPV6_MULTICAST_ALL
 #define IPV6_MULTICAST_ALL 29
 #endif
@@ -47,8 +67,11 @@ static const struct name {
 	{ SOL_SOCKET, SO_PASSCRED },
 	{ SOL_SOCKET, SO_TIMESTAMP },
 	{ SOL_SOCKET, SO_TIMESTAMPNS },
+	{ SOL_SOCKET, SO_TIMESTAMP_NEW },
+	{ SOL_SOCKET, SO_TIMESTAMPNS_NEW },
 	{ SOL_SOCKET, SO_DONTROUTE },
 	{ SOL_SOCKET, SO_TIMESTAMPING },
+	{ SOL_SOCKET, SO_TIMESTAMPING_NEW },
 	{ SOL_SOCKET, SO_PEEK_OFF },
 	{ SOL_SOCKET, SO_RXQ_OVFL },
 	{ SOL_SOCKET, SO_NO_CHECK },
@@ -60,8 +83,13 @@ static const struct name {
 	{ SOL_SOCKET, SO_ZEROCOPY },
 	{ SOL_SOCKET, SO_BUSY_POLL },
 	{ SOL_SOCKET, SO_PREFER_BUSY_POLL },
+	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET },
 	{ SOL_SOCKET, SO_MAX_PACING_RATE },
-	{ SOL_SOCKET, SO_PEEK_OFF },
+	{ SOL_SOCKET, SO_DEBUG },
+	{ SOL_SOCKET, SO_WIFI_STATUS },
+	{ SOL_SOCKET, SO_INCOMING_CPU },
+	{ SOL_SOCKET, SO_TXREHASH },
+	{ SOL_SOCKET, SO_RCVMARK },
 	{ IPPROTO_TCP, TCP_NODELAY },
 	{ IPPROTO_TCP, TCP_CORK },
 	{ IPPROTO_TCP, TCP_KEEPIDLE },
@@ -77,6 +105,14 @@ static const struct name {
 	{ IPPROTO_TCP, TCP_CONGESTION },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT },
 	{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS },
+	{ IPPROTO_TCP, TCP_MAXSEG },
+	{ IPPROTO_TCP, TCP_WINDOW_CLAMP },
+	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT },
+	{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE },
+	{ IPPROTO_TCP, TCP_TX_DELAY },
+	{ IPPROTO_TCP, TCP_RTO_MAX_MS_ },
+	{ IPPROTO_TCP, TCP_RTO_MIN_US_ },
+	{ IPPROTO_TCP, TCP_DELACK_MAX_US_ },
 	{ IPPROTO_UDP, UDP_GRO },
 	{ IPPROTO_UDP, UDP_NO_CHECK6_TX },
 	{ IPPROTO_UDP, UDP_NO_CHECK6_RX },
@@ -121,8 +157,23 @@ static const struct name {
 	{ IPPROTO_IPV6, IPV6_MULTICAST_ALL },
 };
 
-/* About speed only: what is not to be had is left out. */
+/*
+ * About speed only, or the search for faults: what is not to be had is left
+ * out.
+ */
 static const struct name speed[] = {
+	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET },
+	{ SOL_SOCKET, SO_DEBUG },
+	{ SOL_SOCKET, SO_INCOMING_CPU },
+	{ SOL_SOCKET, SO_TXREHASH },
+	{ IPPROTO_TCP, TCP_MAXSEG },
+	{ IPPROTO_TCP, TCP_WINDOW_CLAMP },
+	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT },
+	{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE },
+	{ IPPROTO_TCP, TCP_TX_DELAY },
+	{ IPPROTO_TCP, TCP_RTO_MAX_MS_ },
+	{ IPPROTO_TCP, TCP_RTO_MIN_US_ },
+	{ IPPROTO_TCP, TCP_DELACK_MAX_US_ },
 	{ SOL_SOCKET, SO_BUSY_POLL },
 	{ SOL_SOCKET, SO_PREFER_BUSY_POLL },
 	{ SOL_SOCKET, SO_MAX_PACING_RATE },
@@ -159,15 +210,37 @@ int cr_socket_int(int fd, int level, int name)
 	return getsockopt(fd, level, name, &value, &len) ? -1 : value;
 }
 
+/* Behind what the data of an image is put back. */
+static bool is_late(const struct cr_sockopt *s)
+{
+	return s->level == IPPROTO_TCP &&
+	       (s->name == TCP_TX_DELAY || s->name == TCP_WINDOW_CLAMP);
+}
+
+static bool connected(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	return !getpeername(fd, (struct sockaddr *)&a, &len);
+}
+
 /*
  * The kernel changes the sizes of Internet sockets by itself, unless...; and
  * what a connection of TCP would do with multicast is as its peer's first
- * packet was.
+ * packet was.  How large its packets are, and where they come in, it finds
+ * out by itself.
  */
 static bool automatic(int fd, int domain, int level, int name)
 {
 	int locked = cr_socket_int(fd, SOL_SOCKET, SO_BUF_LOCK);
 
+	if (((level == IPPROTO_TCP && name == TCP_MAXSEG) ||
+	     (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) ||
+	     (level == SOL_SOCKET && name == SO_INCOMING_CPU &&
+	      domain != AF_UNIX)) &&
+	    connected(fd))
+		return true;
 	if (cr_socket_int(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
 	    ((level == IPPROTO_IP &&
 	      (name == IP_MULTICAST_TTL || name == IP_MULTICAST_IF)) ||
@@ -297,6 +370,8 @@ int cr_sockopts_set(int fd, const struct cr_sockopts *o, struct cr_error *err)
 		const struct cr_sockopt *s = &o->opt[i];
 		int ret = 0, size;
 
+		if (is_late(s))
+			continue;
 		if (s->level == SOL_SOCKET && s->value.len == sizeof(size) &&
 		    (s->name == SO_SNDBUF || s->name == SO_RCVBUF)) {
 			memcpy(&size, s->value.data, sizeof(size));
@@ -313,6 +388,15 @@ int cr_sockopts_set(int fd, const struct cr_sockopts *o, struct cr_error *err)
 					    s->name, s->level, strerror(-ret));
 	}
 	return 0;
+}
+
+void cr_sockopts_set_late(int fd, const struct cr_sockopts *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (is_late(&o->opt[i]))
+			setsockopt(fd, (int)o->opt[i].level,
+				   (int)o->opt[i].name, o->opt[i].value.data,
+				   (socklen_t)o->opt[i].value.len);
 }
 
 int cr_socket_kind(const struct cr_object_source *src, int *domain, int *type)

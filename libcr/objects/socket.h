@@ -23,6 +23,8 @@ int cr_sockopts_check(const struct cr_object_source *src, int fd,
 		      struct cr_error *err);
 int cr_sockopts_read(int fd, struct cr_sockopts *o, struct cr_error *err);
 int cr_sockopts_set(int fd, const struct cr_sockopts *o, struct cr_error *err);
+/* What slows TCP down, about speed only: when its data is put back. */
+void cr_sockopts_set_late(int fd, const struct cr_sockopts *o);
 
 /* Domain and type of a socket that another process has; -errno. */
 int cr_socket_kind(const struct cr_object_source *src, int *domain, int *type);

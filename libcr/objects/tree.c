@@ -57,6 +57,15 @@ int64_t cr_object_terminal(const struct cr_object_source *src)
 
 static struct entry entry_of(const struct cr_object_source *src)
 {
+	/* a place is no end of anything */
+	if (cr_object_flags(src) & O_PATH)
+		return (struct entry){
+			.dev = src->st.st_dev,
+			.ino = src->st.st_ino,
+			.pid = src->pid,
+			.fd = src->fd,
+			.terminal = -1,
+		};
 	return (struct entry){
 		.dev = src->st.st_dev,
 		.ino = src->st.st_ino,

@@ -22,6 +22,7 @@ struct cr_bench {
 	uint64_t data;	  /* for arguments of remote calls */
 	uint64_t park;	  /* room for the stub's vdso while memory is laid */
 	uint64_t *shm;	  /* shared memory, one address per cr_image.shms */
+	uint64_t *readonly; /* System V: attached by SHM_RDONLY, or 0 */
 };
 #define CR_BENCH_SCRATCH (64u << 10)
 #define CR_BENCH_DATA (256u << 10)
@@ -70,6 +71,8 @@ struct cr_restore_context {
 	int *file_fd;	/* one per cr_image.files, -1: not needed */
 	int *shm_fd;	/* one per cr_image.shms, -1: anonymous */
 	int *mapped_fd; /* one per cr_image.mapped, -1: not needed */
+	/* the same, open for reading only; -1: nobody wants that */
+	int *shm_readonly, *mapped_readonly;
 	struct cr_engine engine; /* the supervisor's, and every new stub's */
 	struct cr_bench bench;
 	struct cr_vdso vdso; /* the supervisor's, and so every new stub's */
@@ -194,6 +197,15 @@ int cr_vdso_place(struct cr_restore_context *ctx, struct cr_task *t,
 int cr_mm_fields_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			 struct cr_error *err);
 
+/* readonly.c: shared memory that cannot be made writable */
+/* Of a file that is open as ctx->mapped_fd. */
+int cr_readonly_file(struct cr_restore_context *ctx, uint32_t i,
+		     struct cr_error *err);
+/* Of all shared memory but System V's, which is ... */
+int cr_readonly_shared(struct cr_restore_context *ctx, struct cr_error *err);
+/* ... attached so. */
+bool cr_readonly_attached(const struct cr_image *img, uint32_t shm);
+
 /* sysv.c: System V IPC */
 bool cr_sysv_wanted(const struct cr_image *img);
 /* Can all of it be had in this IPC namespace?  -EEXIST, -EPERM: not all. */
@@ -204,6 +216,9 @@ void cr_sysv_undo(struct cr_restore_context *ctx);
 /* Maps a segment to the bench; 1: that memory is none. */
 int cr_sysv_attach(struct cr_restore_context *ctx, uint32_t shm,
 		   struct cr_error *err);
+/* Once more, for reading only, at bench.readonly. */
+int cr_sysv_attach_readonly(struct cr_restore_context *ctx, uint32_t shm,
+			    struct cr_error *err);
 /* Values and messages, by those who had set and sent them. */
 int cr_sysv_fill(struct cr_restore_context *ctx, struct cr_error *err);
 /* The supervisor is not to count as attached. */

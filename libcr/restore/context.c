@@ -43,14 +43,17 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	ctx->file_fd = malloc((img->n_files + 1) * sizeof(int));
 	ctx->mapped_fd = malloc((img->n_mapped + 1) * sizeof(int));
 	ctx->shm_fd = malloc((img->n_shms + 1) * sizeof(int));
-	if (!ctx->file_fd || !ctx->mapped_fd || !ctx->shm_fd)
+	ctx->shm_readonly = malloc((img->n_shms + 1) * sizeof(int));
+	ctx->mapped_readonly = malloc((img->n_mapped + 1) * sizeof(int));
+	if (!ctx->file_fd || !ctx->mapped_fd || !ctx->shm_fd ||
+	    !ctx->shm_readonly || !ctx->mapped_readonly)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < img->n_files; i++)
 		ctx->file_fd[i] = -1;
 	for (size_t i = 0; i < img->n_mapped; i++)
-		ctx->mapped_fd[i] = -1;
+		ctx->mapped_fd[i] = ctx->mapped_readonly[i] = -1;
 	for (size_t i = 0; i < img->n_shms; i++)
-		ctx->shm_fd[i] = -1;
+		ctx->shm_fd[i] = ctx->shm_readonly[i] = -1;
 	return 0;
 }
 
@@ -83,10 +86,13 @@ void cr_context_destroy(struct cr_restore_context *ctx)
 	free(ctx->stubs);
 	cr_plan_destroy(ctx->plan);
 	free(ctx->bench.shm);
+	free(ctx->bench.readonly);
 	free(ctx->sysv_made);
 	free(ctx->file_fd);
 	free(ctx->mapped_fd);
 	free(ctx->shm_fd);
+	free(ctx->mapped_readonly);
+	free(ctx->shm_readonly);
 	free(ctx);
 }
 

@@ -40,7 +40,8 @@ static int mapped_mode(const struct cr_image *img, uint32_t file, bool *used)
 			     img->mapped[file].deleted))
 				continue;
 			*used = true;
-			shared |= a->kind == CR_AREA_FILE_SHARED;
+			shared |= a->kind == CR_AREA_FILE_SHARED &&
+				  !(a->vm_flags & CR_VM_READONLY);
 			written |=
 				a->kind == CR_AREA_FILE_SHARED && (a->prot & 2);
 		}
@@ -102,7 +103,8 @@ static int open_mapped(struct cr_restore_context *ctx, uint32_t i,
 		return cr_error_set(err, -errno, "mapped file %s: %s", path,
 				    strerror(errno));
 	ctx->mapped_fd[i] = fd;
-	return cr_context_park_fd(ctx, &ctx->mapped_fd[i], err);
+	fd = cr_context_park_fd(ctx, &ctx->mapped_fd[i], err);
+	return fd < 0 ? fd : cr_readonly_file(ctx, i, err);
 }
 
 static int open_file(struct cr_restore_context *ctx, uint32_t i,
@@ -397,8 +399,10 @@ int cr_files_start(struct cr_restore_context *ctx, struct cr_error *err)
 	int ret;
 
 	for (uint32_t i = 0; i < ctx->img->n_mapped; i++)
-		if (ctx->mapped_fd[i] >= 0)
+		if (ctx->mapped_fd[i] >= 0) {
 			close(ctx->mapped_fd[i]);
+			close(ctx->mapped_readonly[i]);
+		}
 	ret = each(ctx, true, err);
 	for (uint32_t i = 0; !ret && i < ctx->img->n_files; i++)
 		if (ctx->file_fd[i] >= 0)

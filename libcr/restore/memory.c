@@ -87,6 +87,8 @@ static int map_anon(struct laying *l, const struct cr_area *a)
 static int map_file(struct laying *l, const struct cr_area *a, int flags)
 {
 	const struct cr_file_id *id = &l->ctx->img->mapped[a->file];
+	const int *fd = a->vm_flags & CR_VM_READONLY ? l->ctx->mapped_readonly
+						     : l->ctx->mapped_fd;
 
 	if (id->deleted && a->kind == CR_AREA_FILE_PRIVATE)
 		return map_anon(l, a); /* all its pages are in the image */
@@ -95,7 +97,7 @@ static int map_file(struct laying *l, const struct cr_area *a, int flags)
 			    a->start, a->end - a->start, filling_prot(l, a),
 			    (uint64_t)(flags | MAP_FIXED |
 				       (map_flags(a) & MAP_NORESERVE)),
-			    (uint64_t)l->ctx->mapped_fd[a->file], a->offset });
+			    (uint64_t)fd[a->file], a->offset });
 }
 
 /*
@@ -104,23 +106,26 @@ static int map_file(struct laying *l, const struct cr_area *a, int flags)
  */
 static int map_shm(struct laying *l, const struct cr_area *a)
 {
+	bool readonly = a->vm_flags & CR_VM_READONLY;
+	const int *fd = readonly ? l->ctx->shm_readonly : l->ctx->shm_fd;
+	const uint64_t *at = readonly ? l->ctx->bench.readonly
+				      : l->ctx->bench.shm;
 	int ret;
 
-	if (a->shm < l->ctx->img->n_shms && l->ctx->shm_fd[a->shm] >= 0)
+	if (a->shm < l->ctx->img->n_shms && fd[a->shm] >= 0)
 		return call(l, a, "mapping a memory file", SYS_mmap,
 			    (uint64_t[6]){
 				    a->start, a->end - a->start, a->prot,
 				    (uint64_t)(MAP_SHARED | MAP_FIXED |
 					       (map_flags(a) & MAP_NORESERVE)),
-				    (uint64_t)l->ctx->shm_fd[a->shm],
-				    a->offset });
-	if (a->shm >= l->ctx->img->n_shms || !l->ctx->bench.shm[a->shm])
+				    (uint64_t)fd[a->shm], a->offset });
+	if (a->shm >= l->ctx->img->n_shms || !at[a->shm])
 		return cr_error_set(l->err, -EINVAL,
 				    "process %d: memory %" PRIx64
 				    ": no such shared memory",
 				    l->t->tgid, a->start);
 	ret = call(l, a, "mapping shared memory", SYS_mremap,
-		   (uint64_t[6]){ l->ctx->bench.shm[a->shm] + a->offset, 0,
+		   (uint64_t[6]){ at[a->shm] + a->offset, 0,
 				  a->end - a->start,
 				  MREMAP_MAYMOVE | MREMAP_FIXED, a->start });
 	if (ret < 0 || a->prot == (PROT_READ | PROT_WRITE))

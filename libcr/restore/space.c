@@ -123,11 +123,14 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 	int ret;
 
 	ret = cr_huge_make_shared(ctx, err);
+	if (!ret)
+		ret = cr_readonly_shared(ctx, err);
 	if (ret < 0)
 		return ret;
 	size = CR_PAGE_SIZE + CR_BENCH_SCRATCH + CR_BENCH_DATA + CR_BENCH_PARK;
 	for (size_t i = 0; i < img->n_shms; i++)
-		size += (img->shms[i].size + 0xfff) & ~0xfffULL;
+		size += ((img->shms[i].size + 0xfff) & ~0xfffULL)
+			<< cr_readonly_attached(img, (uint32_t)i);
 	ret = cr_space_find(img, size, &b->start, err);
 	if (ret < 0)
 		return ret;
@@ -147,7 +150,8 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 		return cr_error_set(err, -errno, "protecting the bench: %s",
 				    strerror(errno));
 	b->shm = calloc(img->n_shms + 1, sizeof(*b->shm));
-	if (!b->shm)
+	b->readonly = calloc(img->n_shms + 1, sizeof(*b->readonly));
+	if (!b->shm || !b->readonly)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	at = b->park + CR_BENCH_PARK;
 	for (size_t i = 0; i < img->n_shms; i++) {
@@ -166,6 +170,13 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 					    " bytes: %s",
 					    len, strerror(errno));
 		at += len;
+		if (!ret && cr_readonly_attached(img, (uint32_t)i)) {
+			b->readonly[i] = at;
+			ret = cr_sysv_attach_readonly(ctx, (uint32_t)i, err);
+			if (ret < 0)
+				return ret;
+			at += len;
+		}
 		ret = cr_pages_fill_shm(ctx, (uint32_t)i, err);
 		if (ret < 0)
 			return ret;

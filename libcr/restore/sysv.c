@@ -98,13 +98,30 @@ int cr_sysv_attach(struct cr_restore_context *ctx, uint32_t shm,
 	return 0;
 }
 
+int cr_sysv_attach_readonly(struct cr_restore_context *ctx, uint32_t shm,
+			    struct cr_error *err)
+{
+	void *at = (void *)(uintptr_t)ctx->bench.readonly[shm];
+	struct cr_sysv_shm s;
+
+	if (!cr_sysv_shm_of(ctx->img, shm, &s) ||
+	    shmat(s.perm.id, at, SHM_RDONLY) != at)
+		return cr_error_set(err, -errno,
+				    "attaching System V shared memory by "
+				    "SHM_RDONLY: %s", strerror(errno));
+	return 0;
+}
+
 void cr_sysv_detach(struct cr_restore_context *ctx)
 {
 	struct cr_sysv_shm s;
 
 	for (uint32_t i = 0; i < ctx->img->n_shms; i++)
-		if (ctx->bench.shm[i] && cr_sysv_shm_of(ctx->img, i, &s))
+		if (ctx->bench.shm[i] && cr_sysv_shm_of(ctx->img, i, &s)) {
 			shmdt((void *)(uintptr_t)ctx->bench.shm[i]);
+			if (ctx->bench.readonly[i])
+				shmdt((void *)(uintptr_t)ctx->bench.readonly[i]);
+		}
 }
 
 /* Who makes a call that leaves its id behind. */

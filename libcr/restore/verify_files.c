@@ -41,7 +41,7 @@ static bool is_written(const struct cr_image *img, const struct cr_file_id *id)
 
 static struct use use_of(const struct cr_image *img, uint32_t file)
 {
-	bool shared = false, written = false;
+	bool shared = false, shared_code = false, written = false;
 	struct use u = { 0 };
 
 	for (size_t i = 0; i < img->n_mms; i++) {
@@ -55,9 +55,12 @@ static struct use use_of(const struct cr_image *img, uint32_t file)
 			if (a->file != file)
 				continue;
 			u.any = true;
-			u.code |= (a->prot & 4) != 0;
 			u.private |= a->kind == CR_AREA_FILE_PRIVATE;
+			u.code |= a->kind == CR_AREA_FILE_PRIVATE &&
+				  a->prot & 4;
 			shared |= a->kind == CR_AREA_FILE_SHARED;
+			shared_code |= a->kind == CR_AREA_FILE_SHARED &&
+				       a->prot & 4;
 			written |= a->kind == CR_AREA_FILE_SHARED &&
 				   a->prot & 2;
 			if (a->offset + (a->end - a->start) > u.extent)
@@ -65,6 +68,8 @@ static struct use use_of(const struct cr_image *img, uint32_t file)
 		}
 	}
 	u.reading = shared && !written && !is_written(img, &img->mapped[file]);
+	/* what the program itself writes there may be code as well */
+	u.code |= shared_code && u.reading;
 	return u;
 }
 
@@ -177,7 +182,7 @@ static int compare(const struct cr_file_id *id, const struct use *u,
 	char was[64], is[64];
 
 	/* The build id first: its message says more. */
-	if (id->build_id.len) {
+	if (id->build_id.len && must_be_same(u)) {
 		int ret = compare_build_id(id, u, path, fd, err);
 
 		if (ret < 0)

@@ -97,6 +97,16 @@ for pid in $(running odd); do
 done
 end
 
+note "a program that wants to be left out"
+start cr_run --omit ./odd nothing
+must_fail cr_checkpoint --check "$PID" 2>asked
+grep -q "process $PID: wants to be left out.*; have it" asked ||
+	fail "$(cat asked)"
+must_fail cr_checkpoint -f image "$PID" 2>refused
+cmp asked refused
+[ ! -e image ]
+end
+
 note "nothing in the way"
 start ./odd nothing nothing
 cr_checkpoint --check "$PID"

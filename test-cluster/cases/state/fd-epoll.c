@@ -2,6 +2,7 @@
 /* fd-epoll.c - epoll instances with what they watch */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
@@ -272,4 +273,27 @@ STATE(epoll_many)
 		untick(fd[i]);
 	}
 	CHECK(quiet(ep));
+}
+
+struct params {
+	uint32_t usecs;
+	uint16_t budget;
+	uint8_t prefer, pad;
+};
+
+/* How it asks the devices of the network (since Linux 6.9). */
+STATE(epoll_busy)
+{
+	int ep = epoll_create1(0), ev = make_eventfd(0, 0);
+	struct params p = { 50, 8, 1, 0 }, is = { 0 };
+
+	if (ioctl(ep, _IOW(0x8a, 1, struct params), &p))
+		skip("EPIOCSPARAMS");
+	add(ep, ev, EPOLLIN, 7);
+	checkpoint();
+	CHECK(!ioctl(ep, _IOR(0x8a, 2, struct params), &is));
+	CHECK(is.usecs == 50 && is.budget == 8 && is.prefer);
+	tick(ev);
+	event(ep, 7);
+	untick(ev);
 }

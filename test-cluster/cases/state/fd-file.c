@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 #include "state.h"
 
@@ -105,6 +106,104 @@ STATE(file_deleted_mapped)
 	CHECK(lseek(own, 0, SEEK_CUR) == 7 && !same_description(fd, own));
 	CHECK(!fstat(own, &st) && st.st_size == 300001 && !st.st_nlink);
 	CHECK(pwrite(own, "x", 1, 0) == -1 && errno == EBADF);
+}
+
+/*
+ * Mapped shared by descriptors for reading: it cannot be made writable, what
+ * else is mapped of it can.  Of a file with a name, and of one without.
+ */
+STATE(file_mapped_for_reading)
+{
+	static const char *const names[] = { "named", "gone" };
+	const int both = PROT_READ | PROT_WRITE;
+	char *ro[2], *rw[2], *off[2];
+
+	for (int i = 0; i < 2; i++) {
+		int fd = new_file(names[i], O_RDWR), own;
+
+		CHECK(!ftruncate(fd, 8192));
+		own = open(names[i], O_RDONLY);
+		ro[i] = mmap(NULL, 8192, PROT_READ, MAP_SHARED, own, 0);
+		off[i] = mmap(NULL, 4096, PROT_NONE, MAP_SHARED, own, 4096);
+		rw[i] = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
+		CHECK(ro[i] != MAP_FAILED && rw[i] != MAP_FAILED);
+		CHECK(off[i] != MAP_FAILED && !close(own) && !close(fd));
+		CHECK(!mprotect(rw[i], 8192, both));
+		rw[i][0] = 'a';
+		rw[i][4096] = 'b';
+		CHECK(!mprotect(rw[i], 4096, PROT_READ));
+	}
+	CHECK(!unlink("gone"));
+	checkpoint();
+	for (int i = 0; i < 2; i++) {
+		CHECK(ro[i][0] == 'a' && ro[i][4096] == 'b');
+		CHECK(mprotect(ro[i], 8192, both) == -1 && errno == EACCES);
+		CHECK(mprotect(off[i], 4096, both) == -1 && errno == EACCES);
+		CHECK(!mprotect(off[i], 4096, PROT_READ) && *off[i] == 'b');
+		CHECK(!mprotect(rw[i], 8192, both));
+		rw[i][0] = 'c';
+		CHECK(ro[i][0] == 'c');
+		rw[i][0] = 'a';
+	}
+}
+
+/* A program writes code there and calls it. */
+STATE(file_shared_code)
+{
+	int fd = new_file("code", O_RDWR);
+	char *p, *q;
+
+	CHECK(!ftruncate(fd, 8192));
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	q = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED && q != MAP_FAILED && !close(fd));
+	p[0] = (char)0xc3; /* ret */
+	checkpoint();
+	((void (*)(void))q)();
+	p[1] = 'x';
+	CHECK(q[1] == 'x');
+}
+
+/* Mapped shared only, not open: it is still the file. */
+STATE(file_called_deleted_mapped)
+{
+	int fd = new_file("m (deleted)", O_RDWR);
+	char *p, *q, c;
+
+	CHECK(!ftruncate(fd, 4096));
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED && !close(fd));
+	/* and one that really is, beside a file of that name */
+	fd = new_file("n", O_RDWR);
+	CHECK(!ftruncate(fd, 4096));
+	q = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(q != MAP_FAILED && !close(fd) && !unlink("n"));
+	CHECK(!close(new_file("n (deleted)", O_RDWR)));
+	q[0] = 'q';
+	checkpoint();
+	p[0]++;
+	fd = open("m (deleted)", O_RDONLY);
+	CHECK(read(fd, &c, 1) == 1 && c == p[0]);
+	CHECK(q[0] == 'q');
+	fd = open("n (deleted)", O_RDONLY);
+	CHECK(read(fd, &c, 1) == 0);
+}
+
+/* How long what is written will live (F_SET_RW_HINT). */
+STATE(file_hint)
+{
+	int fd[2] = { new_file("f", O_RDWR), new_file("g", O_RDWR) };
+	uint64_t hint = RWH_WRITE_LIFE_MEDIUM;
+
+	for (int i = 0; i < 2; i++)
+		if (fcntl(fd[i], F_SET_RW_HINT, &hint))
+			skip("F_SET_RW_HINT");
+	CHECK(!flock(fd[1], LOCK_EX) && !unlink("f") && !unlink("g"));
+	checkpoint();
+	for (int i = 0; i < 2; i++) {
+		CHECK(!fcntl(fd[i], F_GET_RW_HINT, &hint));
+		CHECK(hint == RWH_WRITE_LIFE_MEDIUM);
+	}
 }
 
 /* Mapped shared and only read: as a library, it must be the same. */
@@ -439,6 +538,31 @@ STATE(path_only)
 	CHECK(!fstat(p, &st) && st.st_size == 1);
 	CHECK(!fstatat(d, "f", &st, 0) && st.st_size == 1);
 	CHECK(fcntl(p, F_GETFL) & O_PATH && fcntl(d, F_GETFD) == FD_CLOEXEC);
+}
+
+/* The same of what is neither a file nor a directory. */
+STATE(path_only_others)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "socket" };
+	struct stat was[3], is;
+	char target[16] = "";
+	int fd[3], s;
+
+	s = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK(!bind(s, (struct sockaddr *)&a, sizeof(a)));
+	CHECK(!close(s) && !symlink("target", "link") && !mkfifo("fifo", 0600));
+	fd[0] = open("link", O_PATH | O_NOFOLLOW);
+	fd[1] = open("fifo", O_PATH | O_CLOEXEC);
+	fd[2] = open("socket", O_PATH);
+	for (int i = 0; i < 3; i++)
+		CHECK(fd[i] >= 0 && !fstat(fd[i], &was[i]));
+	checkpoint();
+	for (int i = 0; i < 3; i++)
+		CHECK(!fstat(fd[i], &is) && is.st_ino == was[i].st_ino);
+	CHECK(readlinkat(fd[0], "", target, sizeof(target)) == 6);
+	CHECK(fcntl(fd[0], F_GETFL) == (O_PATH | O_NOFOLLOW));
+	CHECK(fcntl(fd[1], F_GETFL) == O_PATH);
+	CHECK(fcntl(fd[1], F_GETFD) == FD_CLOEXEC);
 }
 
 /* A name that looks like that of one without. */

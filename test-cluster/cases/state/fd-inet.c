@@ -330,3 +330,62 @@ STATE(udp)
 	put(c, "more");
 	get(a, "more");
 }
+
+/* Datagrams without anything, first, between others and last. */
+STATE(udp_empty)
+{
+	int a = bound(SOCK_DGRAM), c = connected(SOCK_DGRAM, a);
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	char buf[16];
+
+	CHECK(!send(c, "", 0, 0));
+	put(c, "full");
+	CHECK(!send(c, "", 0, 0) && !send(c, "", 0, 0));
+	checkpoint();
+	CHECK(!recvfrom(a, buf, sizeof(buf), MSG_DONTWAIT,
+			(struct sockaddr *)&from, &len));
+	CHECK(same(from, name_of(c)));
+	CHECK(recv(a, buf, sizeof(buf), MSG_DONTWAIT) == 4);
+	CHECK(!recv(a, buf, sizeof(buf), MSG_DONTWAIT));
+	CHECK(!recv(a, buf, sizeof(buf), MSG_DONTWAIT));
+	CHECK(recv(a, buf, sizeof(buf), MSG_DONTWAIT) == -1);
+}
+
+/* It has been looked at, after which it is seen by one way only. */
+STATE(udp_empty_seen)
+{
+	int a = bound(SOCK_DGRAM), c = connected(SOCK_DGRAM, a);
+	char buf[16];
+
+	CHECK(!send(c, "", 0, 0));
+	put(c, "full");
+	CHECK(!recv(a, buf, sizeof(buf), MSG_PEEK));
+	checkpoint();
+	CHECK(!recv(a, buf, sizeof(buf), MSG_DONTWAIT));
+	CHECK(recv(a, buf, sizeof(buf), MSG_DONTWAIT) == 4);
+	CHECK(recv(a, buf, sizeof(buf), MSG_DONTWAIT) == -1);
+}
+
+/* In either direction, with something to be received before. */
+STATE(udp_shutdown)
+{
+	int a = bound(SOCK_DGRAM), b = bound(SOCK_DGRAM);
+	int c = connected(SOCK_DGRAM, a), d = connected(SOCK_DGRAM, a);
+	struct sockaddr_in an = name_of(a), cn = name_of(c);
+	char buf[16];
+
+	CHECK(!connect(b, (struct sockaddr *)&an, sizeof(an)));
+	CHECK(sendto(a, "to c", 4, 0, (struct sockaddr *)&cn, sizeof(cn)) == 4);
+	CHECK(!shutdown(c, SHUT_RD) && !shutdown(b, SHUT_WR));
+	checkpoint();
+	CHECK(recv(c, buf, sizeof(buf), 0) == 4);
+	CHECK(recv(c, buf, sizeof(buf), 0) == 0);
+	put(c, "goes on");
+	get(a, "goes on");
+	CHECK(send(b, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE);
+	CHECK(recv(b, buf, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+	put(d, "not this");
+	get(a, "not this");
+	CHECK(recv(d, buf, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+}

@@ -127,6 +127,29 @@ STATE(memfd_sealed_future)
 	p[1] = 0;
 }
 
+/* Given to somebody who may only read it: mprotect(2) cannot change that. */
+STATE(memfd_mapped_for_reading)
+{
+	int fd = memfd_create("r", MFD_ALLOW_SEALING), own;
+	const int both = PROT_READ | PROT_WRITE;
+	char path[32], *rw, *ro, *sealed;
+
+	CHECK(!ftruncate(fd, 4096));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own = open(path, O_RDONLY);
+	rw = mmap(NULL, 4096, both, MAP_SHARED, fd, 0);
+	ro = mmap(NULL, 4096, PROT_READ, MAP_SHARED, own, 0);
+	CHECK(!fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE));
+	sealed = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(rw != MAP_FAILED && ro != MAP_FAILED && sealed != MAP_FAILED);
+	checkpoint();
+	CHECK(mprotect(ro, 4096, both) == -1 && errno == EACCES);
+	CHECK(mprotect(sealed, 4096, both) == -1 && errno == EACCES);
+	CHECK(!mprotect(rw, 4096, PROT_READ) && !mprotect(rw, 4096, both));
+	rw[7] = 7;
+	CHECK(ro[7] == 7 && sealed[7] == 7);
+}
+
 /* One that cannot be sealed, and its mode. */
 STATE(memfd_unsealable)
 {

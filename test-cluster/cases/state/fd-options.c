@@ -7,6 +7,22 @@
 
 #include "state.h"
 
+#ifndef SO_BUSY_POLL_BUDGET
+#define SO_BUSY_POLL_BUDGET 70
+#endif
+#ifndef SO_TXREHASH
+#define SO_TXREHASH 74
+#endif
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
+#endif
+#ifndef TCP_TX_DELAY
+#define TCP_TX_DELAY 37
+#endif
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44
+#endif
+
 static const struct {
 	int level, name, value;
 } options[] = {
@@ -22,10 +38,19 @@ static const struct {
 	{ SOL_SOCKET, SO_PASSSEC, 1 },
 	{ SOL_SOCKET, SO_ZEROCOPY, 1 },
 	{ SOL_SOCKET, SO_BUSY_POLL, 50 },
+	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET, 20 },
+	{ SOL_SOCKET, SO_DEBUG, 1 },
+	{ SOL_SOCKET, SO_WIFI_STATUS, 1 },
+	{ SOL_SOCKET, SO_TXREHASH, 0 },
+	{ SOL_SOCKET, SO_RCVMARK, 1 },
 	{ IPPROTO_TCP, TCP_SAVE_SYN, 1 },
 	{ IPPROTO_TCP, TCP_INQ, 1 },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, 7777 },
 	{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1 },
+	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, 20000 },
+	{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1 },
+	{ IPPROTO_TCP, TCP_TX_DELAY, 10 },
+	{ IPPROTO_TCP, TCP_RTO_MAX_MS, 2000 },
 	{ IPPROTO_UDP, UDP_GRO, 1 },
 	{ IPPROTO_IP, IP_RECVTOS, 1 },
 	{ IPPROTO_IP, IP_RECVTTL, 1 },
@@ -86,16 +111,37 @@ static int bound(int type)
 	return fd;
 }
 
+static int number(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	CHECK(!getsockopt(fd, level, name, &value, &len));
+	return value;
+}
+
 STATE(options_tcp)
 {
 	const int fd[] = { bound(SOCK_STREAM),
 			   socket(AF_INET, SOCK_STREAM, 0) };
+	const int cpu = 0, segment = 600;
 	char name[16] = "";
 	socklen_t len = sizeof(name);
 	bool reno = !setsockopt(fd[0], IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 
 	CHECK(!listen(fd[0], 5));
+	/* of a connection the kernel chooses them */
+	for (int i = 0; i < 2; i++) {
+		setsockopt(fd[i], SOL_SOCKET, SO_INCOMING_CPU, &cpu,
+			   sizeof(cpu));
+		CHECK(!setsockopt(fd[i], IPPROTO_TCP, TCP_MAXSEG, &segment,
+				  sizeof(segment)));
+	}
 	keeps_options(fd, 2);
+	for (int i = 0; i < 2; i++) {
+		CHECK(number(fd[i], SOL_SOCKET, SO_INCOMING_CPU) == cpu);
+		CHECK(number(fd[i], IPPROTO_TCP, TCP_MAXSEG) == segment);
+	}
 	CHECK(!getsockopt(fd[0], IPPROTO_TCP, TCP_CONGESTION, name, &len));
 	CHECK(!reno || !strcmp(name, "reno"));
 }

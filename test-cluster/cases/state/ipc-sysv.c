@@ -41,6 +41,7 @@ STATE(sysv_shm)
 	CHECK(!strcmp(b + 5000, "shared") && !a[0] && !a[SIZE - 1]);
 	a[SIZE - 1] = 'x';
 	CHECK(b[SIZE - 1] == 'x');
+	CHECK(mprotect(b, 4096, PROT_READ | PROT_WRITE) == -1);
 	CHECK(stat_shm(id).shm_nattch == 2);
 	CHECK(stat_shm(id).shm_segsz == SIZE);
 	CHECK(stat_shm(id).shm_perm.__key == own_key(1));

@@ -164,15 +164,29 @@ REFUSED(refused_locks, "has too many locks to be saved; unlock some")
 	checkpoint();
 }
 
-REFUSED(refused_fifo_path, "is a FIFO opened with O_PATH, .*; close it")
-{
-	CHECK(!mkfifo("fifo", 0600) && open("fifo", O_PATH) >= 0);
-	checkpoint();
-}
-
 static void opens_fifo(void)
 {
 	CHECK(open("fifo", O_RDWR) >= 0);
+}
+
+REFUSED(refused_place, "opened with O_PATH and has been removed, .*; close")
+{
+	CHECK(!mkfifo("fifo", 0600) && open("fifo", O_PATH) >= 0);
+	CHECK(!unlink("fifo") && !mkfifo("fifo", 0600));
+	checkpoint();
+}
+
+/* A place is no end of it. */
+REFUSED(refused_fifo_place, "is a FIFO that leads out of .*; checkpoint both")
+{
+	int fd;
+
+	CHECK(!mkfifo("fifo", 0600));
+	fd = open("fifo", O_RDWR);
+	CHECK(open("fifo", O_PATH) >= 0 && open("fifo", O_WRONLY) >= 0);
+	outsider(opens_fifo);
+	CHECK(!close(fd));
+	checkpoint();
 }
 
 REFUSED(refused_fifo_outside, "is a FIFO that leads out of .*; checkpoint both")

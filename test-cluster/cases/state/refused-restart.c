@@ -19,6 +19,14 @@ FAILS(restart_fifo_replaced, "fifo is no FIFO any more")
 	put_file("fifo");
 }
 
+FAILS(restart_place_replaced, "place is of another kind than at the")
+{
+	CHECK(!symlink("target", "place"));
+	CHECK(open("place", O_PATH | O_NOFOLLOW) >= 0);
+	checkpoint();
+	CHECK(!unlink("place") && !mkfifo("place", 0600));
+}
+
 FAILS(restart_file_replaced, "file is no regular file any more")
 {
 	put_file("file");

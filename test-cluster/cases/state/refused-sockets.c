@@ -142,15 +142,6 @@ LATE(refused_tcp_inline, "TCP socket (127.*) with urgent data, .*; receive it")
 	receive(fd, 0, "!two");
 }
 
-REFUSED(refused_udp_empty, "UDP socket (127.*) with an empty datagram .*; try")
-{
-	int fd = inet_bound(SOCK_DGRAM);
-
-	CHECK(!send(inet_connect(SOCK_DGRAM), "", 0, 0));
-	checkpoint();
-	CHECK(!recv(fd, NULL, 0, 0));
-}
-
 REFUSED(refused_udp_error, "UDP socket (127.*) with an error to be .*; try again")
 {
 	int fd = inet_bound(SOCK_DGRAM), c = inet_connect(SOCK_DGRAM);
