@@ -265,6 +265,7 @@ static void reset(void)
  */
 static void forget_in_child(void)
 {
+	cr_fds_fork_ends(true);
 	if (!cr_lower.generation)
 		return;
 	cr_lower.generation = 0;
@@ -272,9 +273,14 @@ static void forget_in_child(void)
 	cr_thread_reset();
 }
 
+static void fork_in_parent(void)
+{
+	cr_fds_fork_ends(false);
+}
+
 static void register_atfork(void)
 {
-	pthread_atfork(NULL, NULL, forget_in_child);
+	pthread_atfork(cr_fds_fork_begins, fork_in_parent, forget_in_child);
 }
 
 int cr_lower_boot(const char *library, char *const envp[],

@@ -271,7 +271,7 @@ static int check_counts(struct cr_error *err)
 static int check_probes(struct cr_error *err)
 {
 	const char *(*probe)(bool (*)(int)) = cr_lower_link.probe;
-	bool (*known)(int) = cr_fds_has;
+	bool (*known)(int) = cr_fds_kept_back;
 	const char *missed = CR_LOWER(probe(known));
 
 	if (missed)

@@ -71,7 +71,10 @@ static long hook_sigaction(struct cr_hook_args *r)
 	return 0;
 }
 
-/* fork() of the lower half: its child does need the arena (see arena.c). */
+/*
+ * fork() of the lower half: its child does need the arena (see arena.c), and
+ * keeps records of its descriptors as its parent does.
+ */
 static long hook_fork(struct cr_hook_args *r)
 {
 	long pid;
@@ -82,6 +85,10 @@ static long hook_fork(struct cr_hook_args *r)
 	if (pid)
 		cr_raw_syscall(SYS_madvise, CR_LOWER_START, CR_LOWER_SIZE,
 			       MADV_DONTFORK, 0, 0, 0);
+	if (!pid) {
+		cr_hook.pid = (int)cr_raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+		cr_fds_fork_ends(true);
+	}
 	return pid;
 }
 

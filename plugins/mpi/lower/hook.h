@@ -28,7 +28,7 @@ struct cr_hook_args {
 
 /* What the hook knows and counts; zeroed at each boot. */
 struct cr_hook {
-	int pid;	    /* others (its children) only pass through */
+	int pid;	    /* vfork()'s children only pass through */
 	int booting_tid;    /* the thread in ld.so and lh_main; 0: none */
 	unsigned long next_data, next_text; /* free addresses of the arena */
 	unsigned char *thunk, *thunk_end;
@@ -86,10 +86,10 @@ long cr_yield_hook(void) CR_LOWER_HIDDEN;
 void cr_fds_init(uint64_t *omitted, size_t words) CR_LOWER_HIDDEN;
 bool cr_fds_wants(long nr) CR_LOWER_HIDDEN;
 long cr_fds_hook(struct cr_hook_args *r) CR_LOWER_HIDDEN;
-/* The lower half has (no longer) fd. */
-void cr_fds_add(long fd) CR_LOWER_HIDDEN;
-void cr_fds_remove(long fd) CR_LOWER_HIDDEN;
+/* Is it the lower half's? */
 bool cr_fds_has(int fd) CR_LOWER_HIDDEN;
+/* And closed when the program executes something? */
+bool cr_fds_kept_back(int fd) CR_LOWER_HIDDEN;
 /* Left out of checkpoints, by us or by libcr for its own. */
 bool cr_fds_omitted(int fd) CR_LOWER_HIDDEN;
 /* Highest number that can be recorded, plus one. */
@@ -101,5 +101,16 @@ int cr_fds_limit(void) CR_LOWER_HIDDEN;
 bool cr_fds_verify(int fd) CR_LOWER_HIDDEN;
 /* Drops all records; close_them: closes the descriptors, verified. */
 void cr_fds_clear(bool close_them) CR_LOWER_HIDDEN;
+/*
+ * Around a fork() of the program: whatever the lower half has opened by then
+ * is on record.
+ */
+void cr_fds_fork_begins(void) CR_LOWER_HIDDEN;
+void cr_fds_fork_ends(bool in_child) CR_LOWER_HIDDEN;
+/*
+ * Makes r a call whose descriptors close at execve(2); had its caller asked
+ * for that?
+ */
+bool cr_exec_closes(struct cr_hook_args *r) CR_LOWER_HIDDEN;
 
 #endif

@@ -6,8 +6,9 @@
  *	children STOP < INPUT
  *
  * Before MPI_Init it forks a child that lives until the end; in each step it
- * runs a command and forks a child that uses memory and exits; rank 0 reads a
- * line of its input now and then.  Goes on until a file STOP exists.
+ * runs a command and forks a child that uses memory and exits; now and then
+ * the command looks for descriptors of MPI's, and rank 0 reads a line of its
+ * input.  Goes on until a file STOP exists.
  */
 #include <mpi.h>
 #include <signal.h>
@@ -51,11 +52,20 @@ static void fork_once(int value)
 	close(fds[1]);
 }
 
+/* How many descriptors a command gets besides the usual three. */
+static int inherited(void)
+{
+	return system("n=0; for f in 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 "
+		      "19 20 21 22 23 24 25 26 27 28 29 30 31 32; do "
+		      "! test -e /proc/self/fd/$f || n=$((n + 1)); done; "
+		      "exit $n");
+}
+
 int main(int argc, char **argv)
 {
 	pid_t child = fork();
 	char line[64], want[64];
-	int stop = 0, sum, lines = 0;
+	int stop = 0, sum, lines = 0, before = inherited();
 
 	if (child == 0)
 		for (;;)
@@ -71,6 +81,7 @@ int main(int argc, char **argv)
 		must(sum == step * size, "sum");
 		if (step % 10)
 			continue;
+		must(inherited() == before, "a command got a descriptor");
 		if (rank == 0) {
 			if (fgets(line, sizeof(line), stdin)) {
 				snprintf(want, sizeof(want), "line %d\n",
