@@ -67,11 +67,13 @@ mpi_processes() {
 mpi_pids() {
 	local pid parent rank
 	for pid in $(mpi_processes); do
-		parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+		# a child may end at any moment
+		parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status") ||
+			continue
 		[ "$(readlink "/proc/$parent/exe")" != "$MPI_PROGRAM" ] ||
 			continue
 		rank=$(tr '\0' '\n' < "/proc/$pid/environ" |
-			sed -n 's/^PMIX_RANK=//p')
+			sed -n 's/^PMIX_RANK=//p') || continue
 		[ -z "$rank" ] || echo "$rank $pid"
 	done 2>/dev/null | sort -n | sed 's/.* //'
 }
