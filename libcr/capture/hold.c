@@ -12,66 +12,6 @@
 #define RUNNING_MS 1000	  /* unless it has only to be given a processor */
 #define STUCK_LIMIT_S 5.0 /* then the request is refused */
 
-static struct cap_thread *find_thread(struct cap_proc *p, pid_t tid)
-{
-	size_t i;
-
-	for (i = 0; i < p->n_threads; i++)
-		if (p->threads[i]->task.tid == tid)
-			return p->threads[i];
-	return NULL;
-}
-
-/* Seizes and interrupts the threads of p that are not known yet. */
-static int seize_new(struct cap_proc *p, size_t *added, struct cr_error *err)
-{
-	struct cap_thread *t, **more;
-	int32_t *tids;
-	size_t n, i;
-	int ret;
-
-	if (cr_procfs_numbers(p->pid, "task", &tids, &n))
-		return 0; /* gone */
-	ret = 0;
-	for (i = 0; i < n && !ret; i++) {
-		if (find_thread(p, tids[i]))
-			continue;
-		more = realloc(p->threads, (p->n_threads + 1) * sizeof(*more));
-		if (more)
-			p->threads = more;
-		t = calloc(1, sizeof(*t));
-		if (!more || !t) {
-			free(t);
-			ret = cr_error_set(err, -ENOMEM, "out of memory");
-			break;
-		}
-		t->slept = cr_sleep_read(p->pid, tids[i], &t->sleep);
-		ret = cr_remote_seize(&t->task, tids[i], false, err);
-		if (!ret)
-			ret = cr_remote_interrupt(&t->task, err);
-		if (ret == -ESRCH) {
-			free(t);
-			ret = 0;
-			continue;
-		}
-		if (ret) {
-			free(t);
-			cr_error_prefix(err, "process %d", p->vpid);
-			break;
-		}
-		t->seized = true;
-		++*added;
-		/* the leader first, whenever it was found */
-		p->threads[p->n_threads++] = t;
-		if (tids[i] == p->pid && p->n_threads > 1) {
-			p->threads[p->n_threads - 1] = p->threads[0];
-			p->threads[0] = t;
-		}
-	}
-	free(tids);
-	return ret;
-}
-
 static void drop_gone(struct cap_proc *p)
 {
 	size_t i, n = 0;
@@ -133,7 +73,7 @@ static int wait_all(struct cr_capture *c, struct cap_thread **stuck,
 		p = c->procs[i];
 		for (k = 0; k < p->n_threads; k++) {
 			t = p->threads[k];
-			if (t->task.held)
+			if (t->task.held || t->gone)
 				continue;
 			ret = wait_one(p, t, *stuck ? 0 : STUCK_MS, err);
 			if (ret == -ESRCH) {
@@ -163,7 +103,7 @@ static int seize_all(struct cr_capture *c, size_t *added, struct cr_error *err)
 	for (i = 0; i < c->n_procs && !ret; i++) {
 		p = c->procs[i];
 		if (!p->zombie && !p->launcher && !p->omitted)
-			ret = seize_new(p, added, err);
+			ret = cap_seize_new(p, added, err);
 	}
 	return ret;
 }
@@ -185,7 +125,6 @@ static int let_go(struct cr_capture *c, struct cr_error *err)
 			r = cr_remote_release(&t->task, ret ? NULL : err);
 			if (r && !ret)
 				ret = r;
-			t->seized = t->task.seized;
 			t->gone = !t->task.seized;
 		}
 		drop_gone(p);

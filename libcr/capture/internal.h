@@ -19,7 +19,7 @@
 struct cap_thread {
 	struct cr_task task;
 	int32_t vtid; /* as the program sees it */
-	bool seized;
+	bool interrupted;		    /* asked to stop */
 	bool gone;			    /* ended while we came */
 	bool slept; /* before the stop */
 	struct cr_sleep sleep;
@@ -175,6 +175,9 @@ int cap_add_root(struct cr_capture *c, const struct cap_root *root);
 int cap_forward(void *arg, pid_t from, cr_scope_t scope, pid_t target);
 int cap_forward_allowed(const struct cap_root *root, pid_t pid,
 			const char *status, struct cr_error *err);
+
+/* seize.c: asks the threads of p that are not known yet to stop */
+int cap_seize_new(struct cap_proc *p, size_t *added, struct cr_error *err);
 
 /* hold.c: stop them all, let them go */
 int cap_hold(struct cr_capture *c, struct cr_error *err);
