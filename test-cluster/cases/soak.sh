@@ -124,6 +124,7 @@ soak() {
 	setsid "$2" </dev/null >>out 2>&1 & # err is only ours
 	soak_root=$! soak_waiter=$!
 	at_exit 'soak_kill 2>/dev/null'
+	at_exit '[ $status = 0 ] || grep wrong out'
 	soak_shm=$(find /dev/shm | wc -l)
 	soak_rounds 2
 	soak_pids >/dev/null # the first time, of the tree as it was made

@@ -54,7 +54,8 @@ void *socket_reader(void *arg);
 void *mapper(void *arg);
 void *forker(void *arg);
 void *signaller(void *arg);
-/* Of RT + 3, for the last one. */
+/* Of RT + 3, for the last one, and how often it ran. */
+extern _Thread_local volatile int handled;
 void handler(int sig, siginfo_t *info, void *context);
 
 #define CHECK(cond)                                                        \

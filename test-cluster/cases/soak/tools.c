@@ -49,8 +49,11 @@ void nap(void)
 {
 	struct timespec t = { .tv_nsec = 1000000 + below(40000000) };
 	int64_t begin = now_ns();
+	const int before = handled;
 
-	CHECK(!nanosleep(&t, NULL));
+	if (nanosleep(&t, NULL))
+		wrong("nap: %s, after %d signals", strerror(errno),
+		      handled - before);
 	CHECK(now_ns() - begin >= t.tv_nsec);
 }
 
