@@ -25,7 +25,8 @@
 # and then tells how far it was.  An undisturbed run that goes so far, made
 # afterwards, has to say the same.
 
-MPIRUN=(timeout 120 mpirun --oversubscribe)
+MPI_LIMIT=${MPI_LIMIT:-120} # seconds that one mpirun may take
+MPIRUN=(timeout "$MPI_LIMIT" mpirun --oversubscribe)
 MPI_RANKS=0
 MPI_PROGRAM=
 MPI_INPUT=/dev/null	# of rank 0, when it is started
@@ -81,8 +82,10 @@ mpi_pids() {
 mpi_checkpoint() {
 	local generation=$1 rank=0 pid status=0 pids requests=() t=$SECONDS
 	mapfile -t pids < <(mpi_pids)
-	[ ${#pids[@]} = "$MPI_RANKS" ] ||
+	if [ ${#pids[@]} != "$MPI_RANKS" ]; then
+		mpi_still_runs
 		fail "${#pids[@]} ranks instead of $MPI_RANKS"
+	fi
 	for pid in "${pids[@]}"; do
 		timeout 60 cr_checkpoint "$MPI_SCOPE" -f "$T/$generation.$rank" "$pid" &
 		requests+=($!)
@@ -123,7 +126,7 @@ mpi_restart() {
 		"exec cr_restart $T/$generation.\$PMIX_RANK" \
 		>> "$T/out" 2>&1 < /dev/null &
 	MPI_PID=$!
-	wait_for "[ \$(wc -l < '$T/out') -gt $MPI_LINES ]" 60
+	mpi_wait_for "[ \$(wc -l < '$T/out') -gt $MPI_LINES ]"
 }
 
 mpi_generations() {
@@ -158,16 +161,30 @@ lower_prog() {
 
 mpi_count() { grep -c -e "$1" "$T/out" || :; }
 
+# A program that has ended says nothing more, and timeout(1) says nothing at all.
+mpi_still_runs() {
+	local status=0
+	! kill -0 "$MPI_PID" 2>/dev/null || return 0
+	wait "$MPI_PID" || status=$?
+	[ $status != 124 ] || fail "mpirun was ended after $MPI_LIMIT s"
+	fail "mpirun has ended with status $status"
+}
+
+mpi_wait_for() {
+	wait_for "$1 || ! kill -0 $MPI_PID 2>/dev/null" 60
+	eval "$1" || mpi_still_runs
+}
+
 mpi_reports() {
 	local more=$(($(mpi_count "$2") + $1))
-	wait_for "[ \$(mpi_count '$2') -ge $more ]" 60
+	mpi_wait_for "[ \$(mpi_count '$2') -ge $more ]"
 }
 
 mpi_caught_up() {
-	wait_for "awk '/$1/ { match(\$0, /[0-9]+/)
+	mpi_wait_for "awk '/$1/ { match(\$0, /[0-9]+/)
 		n = substr(\$0, RSTART, RLENGTH) + 0
 		if (NR > $MPI_LINES) now = n; else if (n > old) old = n }
-		END { exit now <= old }' '$T/out'" 60
+		END { exit now <= old }' '$T/out'"
 }
 
 # mpi_reference PROGRAM...: the undisturbed run, without us, into $T/reference.
