@@ -9,6 +9,8 @@
 #ifndef CR_RESTORE_BUILD_H
 #define CR_RESTORE_BUILD_H
 
+#include <sys/stat.h>
+
 #include "engine/engine.h"
 #include "remote/remote.h"
 #include "restore/plan.h"
@@ -61,6 +63,7 @@ static inline struct cr_task *cr_stub_task(struct cr_stub *s)
 struct cr_restore_context {
 	struct cr_reader *reader;
 	struct cr_image *img;
+	struct stat image; /* of the file, before it was verified */
 	const struct cr_restore_options *opt;
 	struct cr_plan *plan;
 	struct cr_stub *stubs; /* plan->n_stubs */
@@ -89,6 +92,9 @@ int cr_context_create(struct cr_restore_context **ctx, struct cr_reader *r,
 		      const struct cr_restore_options *opt,
 		      struct cr_error *err);
 void cr_context_destroy(struct cr_restore_context *ctx);
+/* Nobody has written to it since it was noted, and verified; -ESTALE. */
+int cr_context_note_image(struct cr_restore_context *ctx, struct cr_error *err);
+int cr_context_same_image(struct cr_restore_context *ctx, struct cr_error *err);
 /* Closes and forgets what objects remember. */
 void cr_context_forget(struct cr_restore_context *ctx);
 /* Is this descriptor number one that a process of the image uses? */

@@ -40,6 +40,8 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	ctx->late[0] = ctx->late[1] = -1;
 	ctx->engine.fd = -1;
 	ctx->requester = getpid();
+	if (cr_context_note_image(ctx, err))
+		return err->code;
 	ctx->file_fd = malloc((img->n_files + 1) * sizeof(int));
 	ctx->mapped_fd = malloc((img->n_mapped + 1) * sizeof(int));
 	ctx->shm_fd = malloc((img->n_shms + 1) * sizeof(int));
@@ -194,6 +196,27 @@ bool cr_restore_grown(struct cr_restore_context *ctx, const char *path)
 		if (!strcmp(ctx->opt->grown[i], path))
 			return true;
 	return false;
+}
+
+int cr_context_note_image(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	if (!fstat(cr_reader_fd(ctx->reader), &ctx->image))
+		return 0;
+	return cr_error_set(err, -errno, "context file: %s", strerror(errno));
+}
+
+int cr_context_same_image(struct cr_restore_context *ctx, struct cr_error *err)
+{
+	struct stat now;
+
+	if (!fstat(cr_reader_fd(ctx->reader), &now) &&
+	    now.st_size == ctx->image.st_size &&
+	    now.st_mtim.tv_sec == ctx->image.st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == ctx->image.st_mtim.tv_nsec)
+		return 0;
+	return cr_error_set(err, -ESTALE,
+			    "the context file was written to while it was "
+			    "read; restart it once it is complete");
 }
 
 enum cr_restore_append cr_restore_append(struct cr_restore_context *ctx)

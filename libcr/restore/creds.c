@@ -42,7 +42,7 @@ static int call(struct cr_task *t, const char *what, long nr,
 
 static bool same_groups(const struct cr_process *p)
 {
-	gid_t mine[65536];
+	static gid_t mine[65536];
 	int n = getgroups(65536, mine);
 
 	if (n < 0 || (size_t)n != p->n_groups)

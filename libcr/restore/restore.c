@@ -220,7 +220,7 @@ int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 {
 	struct cr_restore_context *ctx;
 	double start = now();
-	int ret;
+	int again = 0, ret;
 
 	memset(st, 0, sizeof(*st));
 	st->channel = st->root_pidfd = st->signals = -1;
@@ -263,6 +263,12 @@ int cr_restore_run(struct cr_reader *r, const struct cr_restore_options *opt,
 			ctx->own_namespace = true;
 			continue;
 		}
+		/* a file system may be late to tell when it was written */
+		if (ret == -ESTALE && !again++ &&
+		    cr_context_same_image(ctx, NULL) &&
+		    !cr_context_note_image(ctx, NULL) &&
+		    !cr_reader_verify(r, &attempt))
+			continue;
 		if (ret < 0)
 			cr_error_set(err, ret, "%s", attempt.text);
 		break;

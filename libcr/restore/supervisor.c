@@ -100,6 +100,8 @@ static int build(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = cr_bench_create(ctx, err);
 	if (!ret)
 		ret = cr_build(ctx, err);
+	if (!ret)
+		ret = cr_context_same_image(ctx, err);
 	if (ret < 0)
 		return ret;
 	m.seconds = now() - start;

@@ -49,6 +49,26 @@ static bool one_of(uint32_t id, const uint32_t own[3])
 	return id == own[0] || id == own[1] || id == own[2];
 }
 
+/* More groups than it had are no harm; less would keep it from its files. */
+static int verify_groups(const struct cr_process *p, struct cr_error *err)
+{
+	static gid_t mine[65536];
+	int n = getgroups(65536, mine), i;
+
+	for (size_t k = 0; k < p->n_groups; k++) {
+		for (i = 0; i < n && mine[i] != p->groups[k]; i++)
+			;
+		if (i >= n && p->groups[k] != getegid())
+			return cr_error_set(
+				err, -EPERM,
+				"process %d was in the supplementary group "
+				"%u, and you are not; have somebody restart "
+				"it who is, or root",
+				p->pid, p->groups[k]);
+	}
+	return 0;
+}
+
 int cr_verify_identity(struct cr_restore_context *ctx, struct cr_error *err)
 {
 	uint32_t uid[3], gid[3];
@@ -76,6 +96,8 @@ int cr_verify_identity(struct cr_restore_context *ctx, struct cr_error *err)
 					"you may not become",
 					p->pid, p->gid[k]);
 		}
+		if (!any_gid && verify_groups(p, err))
+			return err->code;
 		if (p->root && strcmp(p->root, "/") &&
 		    !have_cap(CAP_SYS_CHROOT_BIT))
 			return cr_error_set(err, -EPERM,

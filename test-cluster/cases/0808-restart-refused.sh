@@ -72,6 +72,28 @@ saved "$CR_TEST_UID" "$((CR_TEST_UID + 1))" / nothing
 refused "process $PID ran as group $((CR_TEST_UID + 1)), which you may not" \
 	as_user cr_restart image
 
+note "a group that one is not in (any more); to be in more is no harm"
+start setpriv --reuid="$CR_TEST_UID" --regid="$CR_TEST_UID" --groups=5,7 \
+	bash -c 'echo ready; until [ -e end ]; do sleep 0.01; done; id -G; exit 7'
+rm -f image
+save image
+chmod 644 image out
+chown "$CR_TEST_UID" out
+refused "process $PID was in the supplementary group 5, and you are not; have" \
+	as_user cr_restart image
+touch end
+chmod 1777 . # what was added to ./out is moved aside
+for groups in 5,7 3,5,6,7; do
+	status=0
+	setpriv --reuid="$CR_TEST_UID" --regid="$CR_TEST_UID" --groups=$groups \
+		--inh-caps=-all cr_restart image </dev/null 2>err || status=$?
+	[ $status = 7 ] || fail "status $status: $(cat err)"
+done
+restart_is 7 image
+[ "$(tail -n 1 out)" = "$CR_TEST_UID 5 7" ] || fail "$(cat out)"
+rm -f end out*
+chmod 755 .
+
 note "another root directory"
 mkdir inside
 saved "$CR_TEST_UID" "$CR_TEST_UID" inside nothing
