@@ -122,26 +122,30 @@ static int wait_loop(struct cr_restore_status *st, int signals)
 	return 0;
 }
 
+/* Who has started us may have blocked some: they wait, for the program. */
 int cr_restore_hold_signals(struct cr_restore_status *st, struct cr_error *err)
 {
-	sigset_t set;
+	sigset_t set, heard;
 
 	forwarded(&set);
-	st->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	heard = set;
+	sigprocmask(SIG_BLOCK, NULL, &st->mask);
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigismember(&st->mask, sig))
+			sigdelset(&heard, sig);
+	st->signals = signalfd(-1, &heard, SFD_CLOEXEC);
 	if (st->signals < 0)
 		return cr_error_set(err, -errno, "signalfd: %s",
 				    strerror(errno));
-	sigprocmask(SIG_BLOCK, &set, &st->mask);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	return 0;
 }
 
 /* It does to us what it would have done. */
-static void let_through(const struct cr_restore_status *st, int sig)
+static void let_through(int sig)
 {
 	sigset_t one;
 
-	if (sigismember(&st->mask, sig))
-		return;
 	sigemptyset(&one);
 	sigaddset(&one, sig);
 	raise(sig);
@@ -165,14 +169,18 @@ void cr_restore_listen(struct cr_restore_status *st)
 		if (p[0].revents || poll(p, 1, 0) > 0)
 			return;
 		if (read(st->signals, &info, sizeof(info)) == sizeof(info))
-			let_through(st, (int)info.ssi_signo);
+			let_through((int)info.ssi_signo);
 	}
 }
 
 int cr_restore_wait(struct cr_restore_status *st, struct cr_error *err)
 {
-	int ret = wait_loop(st, st->signals);
+	sigset_t set;
+	int ret;
 
+	forwarded(&set);
+	signalfd(st->signals, &set, SFD_CLOEXEC);
+	ret = wait_loop(st, st->signals);
 	if (ret < 0) {
 		/* without it nobody would guard the tree */
 		kill(st->supervisor, SIGKILL);
