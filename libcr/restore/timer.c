@@ -108,10 +108,23 @@ static int create_timer(struct cr_task *t, const struct cr_posix_timer *pt,
 			    t->tgid, pt->id);
 }
 
-static int restore_timer(struct cr_restore_context *ctx, struct cr_task *t,
+/* It signals a thread that has ended: nobody, which has a name of its own. */
+static bool signals_nobody(const struct cr_process *p,
+			   const struct cr_posix_timer *pt)
+{
+	if (!(pt->notify & SIGEV_THREAD_ID))
+		return false;
+	for (size_t i = 0; i < p->n_threads; i++)
+		if (p->threads[i].tid == pt->tid)
+			return false;
+	return true;
+}
+
+static int restore_timer(struct cr_restore_context *ctx, struct cr_stub *s,
 			 const struct cr_posix_timer *pt, bool ids,
 			 struct cr_error *err)
 {
+	struct cr_task *t = cr_stub_task(s);
 	struct timer_args args = {
 		.id = pt->id,
 		.when.it_value = { pt->it_value_ns / NS, pt->it_value_ns % NS },
@@ -124,7 +137,8 @@ static int restore_timer(struct cr_restore_context *ctx, struct cr_task *t,
 	memset(&args.event, 0, sizeof(args.event));
 	args.event.sigev_value.sival_ptr = (void *)(uintptr_t)pt->sigev_value;
 	args.event.sigev_signo = pt->signo;
-	args.event.sigev_notify = pt->notify;
+	args.event.sigev_notify =
+		signals_nobody(s->p, pt) ? SIGEV_NONE : pt->notify;
 	args.event._sigev_un._tid = pt->tid;
 	at = cr_stub_put(ctx, t, 0, &args, sizeof(args), err);
 	if (!at)
@@ -162,7 +176,7 @@ static int restore_timers(struct cr_restore_context *ctx, struct cr_stub *s,
 	memcpy(sorted, s->p->timers, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), by_id);
 	for (size_t i = 0; !ret && i < n; i++)
-		ret = restore_timer(ctx, cr_stub_task(s), &sorted[i], ids, err);
+		ret = restore_timer(ctx, s, &sorted[i], ids, err);
 	free(sorted);
 	return ret;
 }

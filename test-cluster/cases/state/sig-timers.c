@@ -239,3 +239,40 @@ STATE(timer_own_cpu)
 	CHECK(!timer_gettime(t, &v));
 	CHECK(v.it_value.tv_sec > 400 && v.it_value.tv_sec <= 500);
 }
+
+static volatile pid_t timed;
+static volatile bool may_end;
+
+static void *have_timer(void *arg)
+{
+	timed = (pid_t)syscall(SYS_gettid);
+	while (!may_end)
+		usleep(1000);
+	return NULL;
+}
+
+/* It signals a thread that has ended: nobody, but it counts on. */
+STATE(timer_of_ended_thread)
+{
+	struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
+			      .sigev_signo = SIGRTMIN };
+	struct itimerspec t = { { 5000, 0 }, { 5000, 0 } };
+	timer_t timer, other;
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, have_timer, NULL));
+	while (!timed)
+		usleep(1000);
+	e._sigev_un._tid = timed;
+	CHECK(!timer_create(CLOCK_MONOTONIC, &e, &timer));
+	CHECK(!timer_create(CLOCK_MONOTONIC, &e, &other));
+	CHECK(!timer_settime(timer, 0, &t, NULL));
+	CHECK(!timer_settime(other, 0, &t, NULL));
+	CHECK(!timer_delete(other));
+	may_end = true;
+	pthread_join(thread, NULL);
+	checkpoint();
+	CHECK(!timer_gettime(timer, &t));
+	CHECK(t.it_interval.tv_sec == 5000 && t.it_value.tv_sec > 4000);
+	CHECK(timer_gettime(other, &t) < 0);
+}
