@@ -25,7 +25,7 @@ static void find_cuts(const struct cap_proc *p, struct cuts *cuts)
 	size_t i;
 
 	cuts->n = 0;
-	if (p->scratch) {
+	if (p->scratch && !p->scratch_lent) {
 		cuts->cut[0].start = p->scratch;
 		cuts->cut[0].end = p->scratch + CAP_SCRATCH_SIZE;
 		cuts->n = 1;
@@ -148,9 +148,12 @@ static int add_area(struct cr_capture *c, struct cap_proc *p,
 		       (m->huge ? cr_huge_flags(m->huge) : 0);
 	a->vm_flags = m->vm_flags;
 	a->untouched = m->untouched;
-	/* the kernel's own one, for memory that may be executed only? */
+	/*
+	 * The kernel's own one, for memory that may be executed only?  Another
+	 * that is not in use was given back, and its memory still has it.
+	 */
 	key = (m->vm_flags & CR_VM_PKEY) >> CR_VM_PKEY_SHIFT;
-	if (!(p->mm_of->pkeys >> key & 1))
+	if (!(p->mm_of->pkeys >> key & 1) && a->prot == PROT_EXEC)
 		a->vm_flags &= ~(uint64_t)CR_VM_PKEY;
 	a->offset = m->offset;
 	a->shm = a->file = CR_NONE;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -86,7 +87,9 @@ struct target {
 	uint32_t space;
 	uint64_t delta;
 	uint64_t huge; /* the size of its huge pages; 0: it has none */
+	enum cap_which which; /* copy_part() */
 	bool keep_zeros, may_fail;
+	struct cr_task *teller; /* who tells what is there; NULL: all may be */
 	char *buf; /* CAP_CHUNK */
 };
 
@@ -126,15 +129,16 @@ static int copy_run(void *arg, uint64_t addr, size_t len, struct cr_error *err)
 
 	while (len) {
 		n = len < CAP_CHUNK ? len : CAP_CHUNK;
-		ret = cr_remote_read(t->pid, addr, t->buf, n,
-				     t->may_fail ? NULL : err);
+		ret = cr_remote_read(t->pid, addr, t->buf, n, NULL);
 		if (ret && t->may_fail && n > PAGE)
 			n = PAGE;
 		if (n == PAGE && ret && t->may_fail)
 			ret = cr_remote_read(t->pid, addr, t->buf, n, NULL);
 		if (!ret)
 			ret = keep_chunk(t, addr, n, err);
-		else if (t->may_fail)
+		else if (!t->may_fail)
+			ret = cap_unreadable(addr, ret, err);
+		else
 			ret = 0; /* behind the end of the file */
 		if (ret)
 			return ret;
@@ -142,6 +146,62 @@ static int copy_run(void *arg, uint64_t addr, size_t len, struct cr_error *err)
 		len -= n;
 	}
 	return 0;
+}
+
+/* One byte for each page: is it there?  As t->teller tells. */
+static int ask_there(struct target *t, uint64_t addr, uint64_t pages,
+		     uint8_t *there, struct cr_error *err)
+{
+	const uint64_t at = t->teller->scratch;
+	uint64_t i, n;
+	int64_t r = 0;
+	int ret = 0;
+
+	for (i = 0; i < pages && !ret; i += n) {
+		n = pages - i < PAGE ? pages - i : PAGE;
+		ret = cr_remote_syscall(t->teller, &r, SYS_mincore,
+					addr + i * PAGE, n * PAGE, at, 0, 0, 0,
+					err);
+		if (!ret && !r)
+			ret = cr_remote_read(t->pid, at, there + i, n, err);
+		else
+			memset(there + i, 1, n);
+	}
+	/* only now: what leaves meanwhile was there before */
+	if (!ret && cap_is_swapped(t->pid, addr))
+		memset(there, 1, pages);
+	return ret;
+}
+
+/*
+ * To look at a page that nobody has touched would make it, and a reservation
+ * may be larger than the machine.
+ */
+static int copy_there(struct target *t, uint64_t addr, uint64_t len,
+		      struct cr_error *err)
+{
+	const uint64_t pages = len / PAGE;
+	uint8_t *there;
+	uint64_t i = 0, from;
+	int ret;
+
+	if (!t->teller)
+		return copy_run(t, addr, len, err);
+	there = malloc(pages);
+	if (!there)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	ret = ask_there(t, addr, pages, there, err);
+	while (i < pages && !ret) {
+		for (from = i; i < pages && there[i] & 1; i++)
+			;
+		if (i > from)
+			ret = copy_run(t, addr + from * PAGE,
+				       (i - from) * PAGE, err);
+		while (i < pages && !(there[i] & 1))
+			i++;
+	}
+	free(there);
+	return ret;
 }
 
 /* Parts of [start, end) of a shared memory that no piece covers yet. */
@@ -159,7 +219,7 @@ static int copy_uncovered(struct target *t, const struct cap_map *m,
 		}
 		for (from = a; a < m->end && !seen[page]; a += PAGE, page++)
 			seen[page] = 1;
-		ret = copy_run(t, from, a - from, err);
+		ret = copy_there(t, from, a - from, err);
 	}
 	return ret;
 }
@@ -187,6 +247,7 @@ int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 {
 	char *maps = cr_procfs_read(p->tid, NULL, "maps");
 	struct target t = { .c = c, .pid = p->tid, .may_fail = true };
+	struct cr_task *task = &p->threads[0]->task;
 	const char *text = maps;
 	struct cap_map *m = malloc(sizeof(*m));
 	uint32_t index;
@@ -214,8 +275,12 @@ int cap_copy_shared(struct cr_capture *c, struct cap_proc *p,
 		}
 		t.space = index | CAP_SHM;
 		t.delta = m->offset - m->start;
+		t.teller = cap_tells_pages(p, m) ? task : NULL;
 		ret = copy_uncovered(&t, m, seen, err);
 	}
+	if (!ret && (ret = cr_remote_settle(task)))
+		cr_error_set(err, ret, "process %d: %s", p->vpid,
+			     strerror(-ret));
 	free(t.buf);
 	free(m);
 	free(maps);
@@ -302,6 +367,15 @@ out:
 	return ret;
 }
 
+/* A part of an area. */
+static int copy_part(void *arg, uint64_t addr, size_t len,
+		     struct cr_error *err)
+{
+	struct target *t = arg;
+
+	return cap_pages(t->pid, addr, addr + len, t->which, copy_run, t, err);
+}
+
 /*
  * Private memory of p, whose areas are in the model: all of it, or only what
  * a forked copy does not have.
@@ -328,8 +402,8 @@ int cap_copy_private(struct cr_capture *c, struct cap_proc *p, bool all,
 		t.keep_zeros = a->kind != CR_AREA_ANON;
 		t.huge = cr_area_huge(a);
 		t.may_fail = a->kind == CR_AREA_FILE_PRIVATE;
-		ret = cap_pages(t.pid, a->start, a->end,
-				cap_which_pages(c->img, a), copy_run, &t, err);
+		t.which = cap_which_pages(c->img, a);
+		ret = cap_outside(p, a->start, a->end, copy_part, &t, err);
 	}
 	free(t.buf);
 	if (ret)

@@ -67,7 +67,8 @@ struct cap_proc {
 
 	uint32_t index; /* in cr_image.procs */
 	struct cap_proc *mm_of, *fds_of, *fs_of, *sighand_of;
-	uint64_t scratch; /* mapped by us; shared with mm_of's */
+	uint64_t scratch; /* ours; shared with mm_of's */
+	bool scratch_lent; /* it is the program's own memory */
 	struct cr_guard guard;
 	bool checked;	  /* its memory was looked at before the stop */
 	bool special;	  /* it has areas that fork() does not copy, or
@@ -337,8 +338,26 @@ enum cap_which {
 };
 int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	      cap_run_fn fn, void *arg, struct cr_error *err);
+/* Calls fn for what of [start, end) is not lent to us by p->mm_of. */
+int cap_outside(const struct cap_proc *p, uint64_t start, uint64_t end,
+		cap_run_fn fn, void *arg, struct cr_error *err);
 /* the same for guards (MADV_GUARD_INSTALL) of all its memory */
 int cap_guards(pid_t pid, cap_run_fn fn, void *arg, struct cr_error *err);
+/*
+ * Private memory that is there, but cannot be read: why.  The second one
+ * decides: would a read fail so of a guard that the kernel, as it shows one of
+ * ours in pagemap, hides?
+ */
+int cap_unreadable(uint64_t addr, int code, struct cr_error *err);
+bool cap_hidden_guard(int code, bool installs, uint64_t entry);
+/* Of shared memory: does mincore(2) tell all that is there, but for swapped? */
+struct cap_map;
+bool cap_tells_pages(const struct cap_proc *p, const struct cap_map *m);
+/* Is some of the area around addr swapped? */
+bool cap_is_swapped(pid_t pid, uint64_t addr);
+/* policy.c: those of the areas of p, which is p->mm_of */
+int cap_read_policies(struct cr_capture *c, struct cap_proc *p,
+		      struct cr_error *err);
 /* cet.c: -ENOTSUP if the thread with this status has a shadow stack */
 int cap_refuse_shadow_stack(int32_t vpid, int32_t vtid, const char *status,
 			    struct cr_error *err);

@@ -2,13 +2,20 @@
 /* pages.c - which pages of an area hold something of their own */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "capture/internal.h"
+#include "capture/smaps.h"
 
 #define PAGE 4096u
 
@@ -28,6 +35,9 @@ struct scan_arg {
 #define IS_GUARD (1ULL << 8) /* since 6.15; without content */
 #define GUARD_BIT 58	     /* of /proc/PID/pagemap */
 #define REGIONS 512
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 
 static int scan_ioctl(int fd, uint64_t start, uint64_t end, bool guards,
 		      enum cap_which which, cap_run_fn fn, void *arg,
@@ -142,6 +152,22 @@ int cap_pages(pid_t pid, uint64_t start, uint64_t end, enum cap_which which,
 	return ret;
 }
 
+int cap_outside(const struct cap_proc *p, uint64_t start, uint64_t end,
+		cap_run_fn fn, void *arg, struct cr_error *err)
+{
+	const uint64_t lent = p->mm_of->scratch_lent ? p->mm_of->scratch : end;
+	const uint64_t back = lent + CAP_SCRATCH_SIZE;
+	int ret = 0;
+
+	if (lent >= end || back <= start)
+		return fn(arg, start, end - start, err);
+	if (start < lent)
+		ret = fn(arg, start, lent - start, err);
+	if (!ret && back < end)
+		ret = fn(arg, back, end - back, err);
+	return ret;
+}
+
 int cap_guards(pid_t pid, cap_run_fn fn, void *arg, struct cr_error *err)
 {
 	static const uint64_t ends[] = { (1ULL << 56) - PAGE,
@@ -179,6 +205,112 @@ int cap_guards(pid_t pid, cap_run_fn fn, void *arg, struct cr_error *err)
 	}
 	close(fd);
 	return ret;
+}
+
+static bool swap_in_use(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long total = 1, unused = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "SwapTotal: %lu", &total) != 1)
+			sscanf(line, "SwapFree: %lu", &unused);
+	if (f)
+		fclose(f);
+	return total != unused;
+}
+
+bool cap_is_swapped(pid_t pid, uint64_t addr)
+{
+	char *smaps = swap_in_use() ? cr_procfs_read(pid, NULL, "smaps") : NULL;
+	struct cap_map *m = malloc(sizeof(*m));
+	const char *text = smaps;
+	bool is = false;
+
+	while (smaps && m && !is && cap_map_next(&text, m))
+		is = addr >= m->start && addr < m->end && m->swapped;
+	free(m);
+	free(smaps);
+	return is;
+}
+
+static uint64_t map_dev(const struct stat *st)
+{
+	return (uint64_t)major(st->st_dev) << 32 | minor(st->st_dev);
+}
+
+/*
+ * Memory without a file but in memory: what is not there, nor swapped, has
+ * never been written.
+ */
+bool cap_tells_pages(const struct cap_proc *p, const struct cap_map *m)
+{
+	static uint64_t anonymous;
+	struct statfs fs;
+	struct stat st;
+	char path[64];
+	int fd;
+
+	if (m->huge)
+		return false;
+	if (!anonymous) {
+		fd = memfd_create("cr", MFD_CLOEXEC);
+		if (fd >= 0 && !fstat(fd, &st))
+			anonymous = map_dev(&st);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (anonymous && (m->dev & ~CAP_SYSV_DEV) == anonymous)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/root/dev/shm", p->tid);
+	return !statfs(path, &fs) && fs.f_type == TMPFS_MAGIC &&
+	       !stat(path, &st) && map_dev(&st) == m->dev;
+}
+
+bool cap_hidden_guard(int code, bool installs, uint64_t entry)
+{
+	return (code == -EFAULT || code == -EIO) && installs &&
+	       !(entry >> GUARD_BIT & 1);
+}
+
+/* Asks this kernel with a page of our own; bits as of its pagemap. */
+static bool makes_guards(uint64_t *entry)
+{
+	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool made = p != MAP_FAILED && !madvise(p, PAGE, MADV_GUARD_INSTALL);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	*entry = 0;
+	if (fd < 0 || pread(fd, entry, sizeof(*entry),
+			    (off_t)((uintptr_t)p / PAGE * 8)) !=
+			      sizeof(*entry))
+		*entry = 0;
+	if (fd >= 0)
+		close(fd);
+	if (p != MAP_FAILED)
+		munmap(p, PAGE);
+	return made;
+}
+
+int cap_unreadable(uint64_t addr, int code, struct cr_error *err)
+{
+	uint64_t entry = 0;
+	bool made = makes_guards(&entry);
+
+	if (cap_hidden_guard(code, made, entry))
+		return cr_error_set(err, -ENOTSUP,
+				    "its memory at 0x%" PRIx64 " is a guard "
+				    "(madvise(2), MADV_GUARD_INSTALL), as it "
+				    "seems, which this kernel, before Linux "
+				    "6.15, does not show; use a newer kernel, "
+				    "or a program that makes them by "
+				    "mprotect(2)",
+				    addr);
+	return cr_error_set(err, code,
+			    "its memory at 0x%" PRIx64 " cannot be read: %s",
+			    addr, strerror(-code));
 }
 
 /* Which pages of an area are in the image. */

@@ -112,7 +112,8 @@ static uint64_t locks_future(const struct cap_proc *p)
 	char *smaps;
 
 	free(status);
-	if (!locked)
+	/* memory that is lent is not locked, see remote/scratch.c */
+	if (!locked || p->scratch_lent)
 		return 0;
 	smaps = cr_procfs_read(p->tid, NULL, "smaps");
 	m = malloc(sizeof(*m));
@@ -144,7 +145,9 @@ static bool has_pkeys(void)
  */
 static int read_pkeys(struct cap_proc *p, struct cr_error *err)
 {
-	const uint64_t page = p->scratch + CAP_SCRATCH_SIZE - 4096;
+	/* the program's own stays as it is: where no memory can be, -ENOMEM */
+	const uint64_t page = p->scratch_lent ?
+		1ULL << 62 : p->scratch + CAP_SCRATCH_SIZE - 4096;
 	struct cr_remote_call call[PKEYS];
 	uint64_t key;
 	int ret;
@@ -161,7 +164,8 @@ static int read_pkeys(struct cap_proc *p, struct cr_error *err)
 		};
 	ret = cr_remote_batch(&p->threads[0]->task, call, PKEYS, err);
 	for (key = 1; key < PKEYS && !ret; key++) {
-		if (!call[key - 1].ret)
+		if (!call[key - 1].ret ||
+		    (p->scratch_lent && call[key - 1].ret == -ENOMEM))
 			p->pkeys |= 1u << key;
 		else if (call[key - 1].ret != -EINVAL) /* it is not allocated */
 			ret = cr_error_set(err, (int)call[key - 1].ret,
@@ -195,10 +199,11 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 			 struct cr_error *err)
 {
 	struct cr_task *t = &p->threads[0]->task;
-	struct cr_remote_call call[3] = {
+	struct cr_remote_call call[4] = {
 		{ .nr = SYS_prctl, .arg = { PR_GET_MDWE } },
 		{ .nr = SYS_prctl, .arg = { PR_GET_MEMORY_MERGE } },
 		{ .nr = SYS_modify_ldt, .arg = { 0, p->scratch, 8 } },
+		{ .nr = SYS_prctl, .arg = { PR_GET_THP_DISABLE } },
 	};
 	uint32_t mm = cap_model(c, p)->mm;
 	char *text = cr_procfs_read(p->tid, NULL, "coredump_filter");
@@ -215,7 +220,7 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 		ret = cap_add_setting(c, CR_SETTING_CORE_FILTER, mm, filter,
 				      err);
 	if (!ret)
-		ret = cr_remote_batch(t, call, 3, err);
+		ret = cr_remote_batch(t, call, 4, err);
 	if (!ret && call[2].ret > 0)
 		ret = cr_error_set(err, -ENOTSUP,
 				   "process %d: has segments of its own "
@@ -227,6 +232,12 @@ int cap_read_mm_settings(struct cr_capture *c, struct cap_proc *p,
 				      (uint64_t)call[0].ret, err);
 	if (!ret && call[1].ret > 0)
 		ret = cap_add_setting(c, CR_SETTING_MEMORY_MERGE, mm, 1, err);
+	/* 1, and the flags from Linux 6.18 on */
+	if (!ret && call[3].ret > 1)
+		ret = cap_add_setting(c, CR_SETTING_THP, mm,
+				      (uint64_t)call[3].ret & ~1ULL, err);
+	if (!ret)
+		ret = cap_read_policies(c, p, err);
 	if (!ret)
 		ret = read_pkeys(p, err);
 	if (!ret && p->pkeys)

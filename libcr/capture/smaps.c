@@ -19,7 +19,8 @@ static const struct {
 	{ "dc", CR_VM_DONTFORK },   { "wf", CR_VM_WIPEONFORK },
 	{ "dd", CR_VM_DONTDUMP },   { "hg", CR_VM_HUGEPAGE },
 	{ "nh", CR_VM_NOHUGEPAGE }, { "mg", CR_VM_MERGEABLE },
-	{ "lo", CR_VM_LOCKED },	    { "sr", CR_VM_SEQ_READ },
+	{ "lo", CR_VM_LOCKED },	    { "lf", CR_VM_LOCKONFAULT },
+	{ "sr", CR_VM_SEQ_READ },
 	{ "rr", CR_VM_RAND_READ },  { "gd", CR_VM_GROWSDOWN },
 	{ "nr", CR_VM_NORESERVE },  { "ac", CR_VM_ACCOUNT },
 	{ "sl", CR_VM_SEALED },	    { "dp", CR_VM_DROPPABLE },
@@ -140,8 +141,8 @@ bool cap_map_next(const char **text, struct cap_map *m)
 			page = strtoull(p + 15, NULL, 10) << 10;
 		else if (!strncmp(p, "Anonymous:", 10))
 			m->untouched = !strtoull(p + 10, NULL, 10);
-		else if (!strncmp(p, "Swap:", 5) && strtoull(p + 5, NULL, 10))
-			m->untouched = false;
+		else if (!strncmp(p, "Swap:", 5))
+			m->swapped = strtoull(p + 5, NULL, 10);
 		else if (!strncmp(p, "ProtectionKey: ", 15))
 			m->vm_flags |= (uint32_t)strtoul(p + 15, NULL, 10)
 				       << CR_VM_PKEY_SHIFT & CR_VM_PKEY;
@@ -150,7 +151,7 @@ bool cap_map_next(const char **text, struct cap_map *m)
 			break;
 		}
 	}
-	if (m->huge) /* which are counted otherwise */
+	if (m->huge || m->swapped) /* huge ones are counted otherwise */
 		m->untouched = false;
 	*text = p;
 	return true;

@@ -13,6 +13,7 @@
 struct cap_map {
 	uint64_t start, end, offset, dev, ino;
 	char perm[5];
+	bool swapped; /* some of it; smaps only, as what follows the path */
 	char path[4128]; /* or [name], or empty; unescaped */
 	/* smaps only */
 	uint32_t vm_flags; /* CR_VM_* */

@@ -149,8 +149,10 @@ static int map_scratch(struct cr_capture *c, struct cap_proc *p,
 		ret = cr_remote_map_scratch(t, CAP_SCRATCH_SIZE, err);
 	if (ret)
 		return ret;
-	if (p->mm_of == p)
+	if (p->mm_of == p) {
 		p->scratch = t->scratch;
+		p->scratch_lent = t->scratch_lent;
+	}
 	t->scratch = p->mm_of->scratch;
 	t->scratch_size = CAP_SCRATCH_SIZE;
 	t->table = t->scratch + CAP_SCRATCH_TABLE;

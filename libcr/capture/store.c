@@ -13,6 +13,7 @@
 struct source {
 	struct cr_capture *c;
 	struct cr_writer *w;
+	const struct cap_proc *p;
 	pid_t pid;
 	int mem; /* /proc/PID/mem */
 	uint32_t space;
@@ -37,10 +38,8 @@ static int read_pages(struct source *s, uint64_t addr, size_t len,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return cr_error_set(
-				err, n ? -errno : -EIO,
-				"its snapshot's memory at 0x%" PRIx64 ": %s",
-				addr + done, n ? strerror(errno) : "short");
+			return cap_unreadable(addr + done, n ? -errno : -EIO,
+					      err);
 		done += (size_t)n;
 	}
 	return 0;
@@ -129,6 +128,14 @@ static int store_own(void *arg, uint64_t addr, size_t len, struct cr_error *err)
 	return cap_transfer_add(&s->transfer, addr, len, true, err);
 }
 
+static int store_present(void *arg, uint64_t addr, size_t len,
+			 struct cr_error *err)
+{
+	struct source *s = arg;
+
+	return cap_transfer_add(&s->transfer, addr, len, false, err);
+}
+
 /* In the order of the areas, whoever writes them. */
 static int store_area(struct source *s, const struct cr_area *a,
 		      struct cr_error *err)
@@ -140,8 +147,8 @@ static int store_area(struct source *s, const struct cr_area *a,
 	if (which == CAP_PAGES_NONE)
 		return 0;
 	if (!pieces && which == CAP_PAGES_PRESENT)
-		return cap_transfer_add(&s->transfer, a->start,
-					a->end - a->start, false, err);
+		return cap_outside(s->p, a->start, a->end, store_present, s,
+				   err);
 	if (!pieces && which == CAP_PAGES_OWN)
 		return cap_pages(s->pid, a->start, a->end, which, store_own, s,
 				 err);
@@ -164,6 +171,7 @@ static int store_mm(struct source *s, struct cap_proc *p, struct cr_error *err)
 	char path[64];
 	int ret = 0;
 
+	s->p = p;
 	s->pid = p->snap.alive ? p->snap.task.tid : 0;
 	snprintf(path, sizeof(path), "/proc/%d/mem", s->pid);
 	s->mem = s->c->copied ? -1 : open(path, O_RDONLY | O_CLOEXEC);

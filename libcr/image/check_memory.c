@@ -8,7 +8,7 @@
 
 #define USER_END (UINT64_C(1) << 56) /* five-level page tables */
 #define PROT_ALL 7u
-#define VM_ALL (((uint64_t)CR_VM_READONLY << 1) - 1)
+#define VM_ALL (((uint64_t)CR_VM_LOCKONFAULT << 1) - 1)
 
 static bool page_aligned(uint64_t v)
 {

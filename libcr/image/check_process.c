@@ -258,7 +258,7 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 		const struct cr_setting *s = &img->settings[i];
 
 		if (!s->kind || s->kind > CR_SETTING_PARENT_THREAD ||
-		    (s->kind > CR_SETTING_GUARD &&
+		    (s->kind > CR_SETTING_THP &&
 		     s->kind < CR_SETTING_TSC))
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is of kind %u, which "
@@ -272,6 +272,11 @@ int cr_check_settings(const struct cr_image *img, struct cr_error *err)
 		    (s->value % 4096 || s->data.len != 8))
 			return cr_error_set(err, -EINVAL,
 					    "setting %zu is no range of memory",
+					    i);
+		if (s->kind == CR_SETTING_BIND &&
+		    (s->value % 4096 || s->data.len < 24 || s->data.len % 8))
+			return cr_error_set(err, -EINVAL,
+					    "setting %zu is no memory policy",
 					    i);
 		if (s->kind == CR_SETTING_PKEYS && s->value & ~0xfffeULL)
 			return cr_error_set(err, -EINVAL,

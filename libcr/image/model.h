@@ -161,6 +161,7 @@ static inline uint64_t cr_area_huge(const struct cr_area *a)
 #define CR_VM_SEALED (1u << 16)	     /* sl */
 #define CR_VM_DROPPABLE (1u << 17)   /* dp */
 #define CR_VM_READONLY (1u << 18)    /* shared, and without mw */
+#define CR_VM_LOCKONFAULT (1u << 19) /* lf, with lo */
 
 /* Shared memory without a name of its own; its pages are stored once. */
 struct cr_shm {
@@ -306,6 +307,8 @@ enum cr_setting_kind {
 	CR_SETTING_PKEYS,	   /* protection keys: 1 << key */
 	CR_SETTING_HUGE_PAGES,	   /* it has some: their sizes, ORed */
 	CR_SETTING_GUARD,	   /* MADV_GUARD_INSTALL from here; length */
+	CR_SETTING_BIND,	   /* mbind(2) from here; length, mode, nodes */
+	CR_SETTING_THP,		   /* flags of PR_SET_THP_DISABLE */
 	CR_SETTING_TSC = 16,	   /* PR_SET_TSC */
 	CR_SETTING_MCE_KILL,	   /* PR_MCE_KILL_SET */
 	CR_SETTING_MEMORY_POLICY,  /* mode; data: mask of nodes */

@@ -31,6 +31,7 @@ struct cr_task {
 	uint64_t gadget;  /* address of a "syscall" instruction (in its vdso) */
 	uint64_t scratch; /* a page mapped in it for arguments, 0: none */
 	size_t scratch_size;
+	bool scratch_lent; /* it is the program's: pages never touched */
 
 	uint64_t table; /* writable memory for cr_remote_batch(), 0: none */
 	size_t table_size;
@@ -152,7 +153,11 @@ int cr_remote_exit(struct cr_task *t, int status, struct cr_error *err);
  */
 int cr_remote_leave(struct cr_task *t, int status, uint64_t mask,
 		    struct cr_error *err);
-/* Maps / unmaps t->scratch. */
+/*
+ * Maps / unmaps t->scratch.  Where the program's limits leave no room, they
+ * are raised for that moment; where that may not be, pages of its stack that
+ * it has never touched are lent, and are as untouched afterwards.
+ */
 int cr_remote_map_scratch(struct cr_task *t, size_t size, struct cr_error *err);
 int cr_remote_unmap_scratch(struct cr_task *t, struct cr_error *err);
 

@@ -109,6 +109,10 @@ int cr_verify_mapped(struct cr_restore_context *ctx, struct cr_error *err);
 /* Is this the executable that is described? */
 bool cr_verify_same(const struct cr_file_id *id, int fd);
 /* verify_memory.c */
+/* Addresses that a restart needs besides the program's. */
+uint64_t cr_bench_size(const struct cr_image *img);
+/* The protection keys that its areas have: 1 << key. */
+uint32_t cr_keys_used(const struct cr_mm *mm);
 int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err);
 /* huge.c: are there enough huge pages?  Then shared memory of them. */
 int cr_huge_verify(struct cr_restore_context *ctx, struct cr_error *err);
@@ -126,6 +130,7 @@ int cr_verify_identity(struct cr_restore_context *ctx, struct cr_error *err);
 /* -EEXIST with the holder's name if an id is taken on this host. */
 int cr_verify_pids(struct cr_restore_context *ctx, struct cr_error *err);
 bool cr_may_choose_pids(void);
+bool cr_may_raise_limits(void);
 bool cr_may_set_clocks(void);
 
 /* omit.c: no part of checkpoints; again in every process that is not a stub */

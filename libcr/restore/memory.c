@@ -25,6 +25,7 @@ struct laying {
 	struct cr_task *t;
 	const struct cr_mm *mm;
 	uint32_t space;
+	uint32_t freed_keys; /* given back, though some memory has them */
 	struct cr_error *err;
 };
 
@@ -270,8 +271,10 @@ static int finish_area(struct laying *l, const struct cr_area *a)
 			l, a, "protecting it", SYS_mprotect,
 			(uint64_t[6]){ a->start, a->end - a->start, a->prot });
 	if (!ret && (a->vm_flags & CR_VM_LOCKED))
-		ret = call(l, a, "locking it (see ulimit -l)", SYS_mlock,
-			   (uint64_t[6]){ a->start, a->end - a->start });
+		ret = call(l, a, "locking it (see ulimit -l)", SYS_mlock2,
+			   (uint64_t[6]){ a->start, a->end - a->start,
+					  a->vm_flags & CR_VM_LOCKONFAULT ?
+						  MLOCK_ONFAULT : 0 });
 	return ret;
 }
 
@@ -279,6 +282,18 @@ static int finish_area(struct laying *l, const struct cr_area *a)
  * The kernel gives the lowest key that is free.  What is allocated first is
  * not taken by memory that may be executed only, which gets a key by itself.
  */
+static int free_keys(struct laying *l, uint32_t keys)
+{
+	int64_t ret = 0;
+
+	for (uint64_t i = 1; i < 16 && ret >= 0; i++)
+		if (keys >> i & 1)
+			ret = cr_stub_call(l->t, "freeing a protection key",
+					   SYS_pkey_free, (uint64_t[6]){ i },
+					   l->err);
+	return ret < 0 ? (int)ret : 0;
+}
+
 static int allocate_keys(struct laying *l, uint64_t want)
 {
 	uint32_t got = 0;
@@ -298,25 +313,63 @@ static int allocate_keys(struct laying *l, uint64_t want)
 			"which are not to be had here: %s; restart it on a "
 			"machine that has them",
 			l->t->tgid, strerror((int)-key));
-	for (uint64_t i = 1; i < 16 && !ret; i++)
-		if (got >> i & 1 && !(want >> i & 1))
-			ret = cr_stub_call(l->t, "freeing a protection key",
-					   SYS_pkey_free, (uint64_t[6]){ i },
-					   l->err) < 0
-				      ? l->err->code
-				      : 0;
-	return ret;
+	return ret ? ret : free_keys(l, got & ~(uint32_t)want);
 }
 
 static int restore_keys(struct laying *l)
+{
+	uint32_t used = cr_keys_used(l->mm), want = 0;
+
+	for (size_t i = 0; i < l->ctx->img->n_settings; i++) {
+		const struct cr_setting *x = &l->ctx->img->settings[i];
+
+		if (x->kind == CR_SETTING_PKEYS && x->owner == l->space)
+			want = (uint32_t)x->value;
+	}
+	l->freed_keys = used & ~want;
+	return allocate_keys(l, used | want);
+}
+
+/*
+ * Pages come from the nodes that the program has chosen, before there are
+ * any.  Its nodes need not be here: about speed only.
+ */
+static int bind(struct laying *l, const struct cr_setting *s)
+{
+	const uint64_t *data = s->data.data; /* length, mode, nodes */
+	uint64_t from, to, nodes;
+	int64_t done;
+	int ret = 0;
+
+	for (size_t i = 0; i < l->mm->n_areas && !ret; i++) {
+		const struct cr_area *a = &l->mm->areas[i];
+
+		from = a->start > s->value ? a->start : s->value;
+		to = a->end < s->value + data[0] ? a->end : s->value + data[0];
+		if (from >= to)
+			continue;
+		nodes = cr_stub_put(l->ctx, l->t, 0, data + 2,
+				    s->data.len - 16, l->err);
+		if (!nodes)
+			return l->err->code;
+		ret = cr_stub_try(l->t, &done, SYS_mbind,
+				  (uint64_t[6]){ from, to - from, data[1],
+						 nodes,
+						 (s->data.len - 16) * 8 + 1 },
+				  l->err);
+	}
+	return ret;
+}
+
+static int bind_all(struct laying *l)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < l->ctx->img->n_settings && !ret; i++) {
 		const struct cr_setting *x = &l->ctx->img->settings[i];
 
-		if (x->kind == CR_SETTING_PKEYS && x->owner == l->space)
-			ret = allocate_keys(l, x->value);
+		if (x->kind == CR_SETTING_BIND && x->owner == l->space)
+			ret = bind(l, x);
 	}
 	return ret;
 }
@@ -340,7 +393,7 @@ int cr_memory_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 		      struct cr_error *err)
 {
 	const struct cr_mm *mm = &ctx->img->mms[s->p->mm];
-	struct laying l = { ctx, &s->tasks[0], mm, s->p->mm, err };
+	struct laying l = { ctx, &s->tasks[0], mm, s->p->mm, 0, err };
 	int ret;
 
 	ret = cr_vdso_park(ctx, l.t, err);
@@ -354,12 +407,16 @@ int cr_memory_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			ret = advise(&l, &mm->areas[i]);
 	}
 	if (!ret)
+		ret = bind_all(&l);
+	if (!ret)
 		ret = cr_pages_fill(ctx, l.t, s->p->mm, err);
 	for (size_t i = 0; !ret && i < mm->n_areas; i++) {
 		ret = finish_area(&l, &mm->areas[i]);
 		if (!ret)
 			ret = name_area(&l, &mm->areas[i]);
 	}
+	if (!ret)
+		ret = free_keys(&l, l.freed_keys);
 	if (!ret)
 		ret = cr_vdso_place(ctx, l.t, mm, err);
 	if (!ret)

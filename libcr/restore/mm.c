@@ -78,22 +78,34 @@ static int set_map(struct cr_restore_context *ctx, struct cr_task *t,
 	return 0;
 }
 
+static uint64_t thp_flags(const struct cr_image *img, uint32_t mm)
+{
+	for (size_t i = 0; i < img->n_settings; i++)
+		if (img->settings[i].kind == CR_SETTING_THP &&
+		    img->settings[i].owner == mm)
+			return img->settings[i].value;
+	return 0;
+}
+
 int cr_mm_fields_restore(struct cr_restore_context *ctx, struct cr_stub *s,
 			 struct cr_error *err)
 {
 	const struct cr_mm *mm = &ctx->img->mms[s->p->mm];
 	struct cr_task *t = &s->tasks[0];
-	int64_t r;
+	uint64_t but = thp_flags(ctx->img, s->p->mm);
+	int64_t r = -EINVAL;
 	int ret;
 
 	ret = set_map(ctx, t, mm, err);
-	if (ret < 0)
-		return ret;
-	if (mm->thp_disable) {
+	/* an older kernel does not know them: then all of it, for speed only */
+	if (!ret && but)
+		ret = cr_stub_try(t, &r, SYS_prctl,
+				  (uint64_t[6]){ PR_SET_THP_DISABLE, 1, but },
+				  err);
+	if (!ret && r < 0 && (mm->thp_disable || but)) {
 		r = cr_stub_call(t, "disabling huge pages", SYS_prctl,
 				 (uint64_t[6]){ PR_SET_THP_DISABLE, 1 }, err);
-		if (r < 0)
-			return (int)r;
+		ret = r < 0 ? (int)r : 0;
 	}
-	return 0;
+	return ret;
 }

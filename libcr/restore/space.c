@@ -113,6 +113,17 @@ static int shm_flags(const struct cr_image *img, uint32_t shm)
 	return MAP_NORESERVE;
 }
 
+uint64_t cr_bench_size(const struct cr_image *img)
+{
+	uint64_t size = CR_PAGE_SIZE + CR_BENCH_SCRATCH + CR_BENCH_DATA +
+			CR_BENCH_PARK;
+
+	for (size_t i = 0; i < img->n_shms; i++)
+		size += ((img->shms[i].size + 0xfff) & ~0xfffULL)
+			<< cr_readonly_attached(img, (uint32_t)i);
+	return size;
+}
+
 int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 {
 	static const uint8_t code[] = { 0x0f, 0x05, 0xcc }; /* syscall; int3 */
@@ -127,10 +138,7 @@ int cr_bench_create(struct cr_restore_context *ctx, struct cr_error *err)
 		ret = cr_readonly_shared(ctx, err);
 	if (ret < 0)
 		return ret;
-	size = CR_PAGE_SIZE + CR_BENCH_SCRATCH + CR_BENCH_DATA + CR_BENCH_PARK;
-	for (size_t i = 0; i < img->n_shms; i++)
-		size += ((img->shms[i].size + 0xfff) & ~0xfffULL)
-			<< cr_readonly_attached(img, (uint32_t)i);
+	size = cr_bench_size(img);
 	ret = cr_space_find(img, size, &b->start, err);
 	if (ret < 0)
 		return ret;

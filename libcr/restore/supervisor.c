@@ -44,7 +44,11 @@ static int calm_down(struct cr_error *err)
 	/* struct rseq as the C library registered it, extended or not */
 	static const unsigned int sizes[] = { 32, 64, 40, 28 };
 	void *area = (char *)__builtin_thread_pointer() + __rseq_offset;
-	struct rlimit files;
+	/* in the way of building; the program's own come last */
+	static const int raised[] = { RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_DATA,
+				      RLIMIT_MEMLOCK };
+	const struct rlimit most = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit limit;
 	sigset_t all;
 	size_t i;
 
@@ -53,10 +57,12 @@ static int calm_down(struct cr_error *err)
 			signal(sig, SIG_DFL);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	for (i = 0; i < sizeof(raised) / sizeof(*raised); i++)
+		if (setrlimit(raised[i], &most) &&
+		    !getrlimit(raised[i], &limit)) {
+			limit.rlim_cur = limit.rlim_max;
+			setrlimit(raised[i], &limit);
+		}
 	if (!__rseq_size)
 		return 0;
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)

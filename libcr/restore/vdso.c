@@ -114,11 +114,43 @@ static bool same_layout(const struct cr_vdso *a, const struct cr_vdso *b)
 	       a->code_end - a->code == b->code_end - b->code;
 }
 
+static bool is_code(const struct cr_vdso *v, unsigned int i)
+{
+	return v->piece[i].start == v->code;
+}
+
+/*
+ * A program may have moved its code away from the data (mremap(2)): it is
+ * still the same code, that of piece i here is then at to[i].
+ */
+static bool same_pieces(const struct cr_vdso *a, const struct cr_vdso *here,
+			uint64_t *to)
+{
+	unsigned int i, k;
+	bool taken[CR_VDSO_PIECES] = { false };
+
+	for (i = 0; i < here->n; i++)
+		to[i] = 0;
+	for (k = 0; k < a->n; k++) {
+		for (i = 0; i < here->n; i++)
+			if (!taken[i] && is_code(here, i) == is_code(a, k) &&
+			    here->piece[i].end - here->piece[i].start ==
+				    a->piece[k].end - a->piece[k].start)
+				break;
+		if (i == here->n)
+			return false;
+		taken[i] = true;
+		to[i] = a->piece[k].start;
+	}
+	return true;
+}
+
 /* 1: the same code as here, 0: another one, in *code; -errno */
 static int compare(struct cr_restore_context *ctx, const struct cr_mm *mm,
 		   uint8_t **code, struct cr_error *err)
 {
 	uint32_t space = (uint32_t)(mm - ctx->img->mms);
+	uint64_t to[CR_VDSO_PIECES];
 	struct cr_vdso v;
 
 	*code = NULL;
@@ -128,7 +160,8 @@ static int compare(struct cr_restore_context *ctx, const struct cr_mm *mm,
 	*code = stored_code(ctx, space, &v, err);
 	if (!*code)
 		return err->code;
-	if (same_layout(&v, &ctx->vdso) &&
+	if ((same_layout(&v, &ctx->vdso) ||
+	     same_pieces(&v, &ctx->vdso, to)) &&
 	    !memcmp(*code, (void *)(uintptr_t)ctx->vdso.code,
 		    v.code_end - v.code)) {
 		free(*code);
@@ -214,6 +247,21 @@ static int move(struct cr_task *t, const struct cr_vdso *from, uint64_t to,
 	return 0;
 }
 
+/* Each piece to its own place; what the program had unmapped stays. */
+static int move_pieces(struct cr_task *t, const struct cr_vdso *from,
+		       const uint64_t *to, struct cr_error *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < from->n && !ret; i++) {
+		struct cr_vdso one = { .piece = { from->piece[i] }, .n = 1 };
+
+		if (to[i])
+			ret = move(t, &one, to[i], err);
+	}
+	return ret;
+}
+
 static void shift(struct cr_vdso *v, uint64_t to)
 {
 	uint64_t by = to - v->piece[0].start;
@@ -270,6 +318,7 @@ int cr_vdso_place(struct cr_restore_context *ctx, struct cr_task *t,
 		  const struct cr_mm *mm, struct cr_error *err)
 {
 	struct cr_vdso v, parked = ctx->vdso;
+	uint64_t to[CR_VDSO_PIECES];
 	uint8_t *code;
 	int ret;
 
@@ -280,6 +329,8 @@ int cr_vdso_place(struct cr_restore_context *ctx, struct cr_task *t,
 	ret = compare(ctx, mm, &code, err);
 	if (ret < 0)
 		return ret;
+	if (ret && same_pieces(&v, &parked, to))
+		return move_pieces(t, &parked, to, err);
 	if (ret)
 		return move(t, &parked, v.piece[0].start, err);
 	ret = stand_in(ctx, t, &v, code, &parked, err);

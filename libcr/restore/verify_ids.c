@@ -14,6 +14,7 @@
 #define CAP_SETUID_BIT 7
 #define CAP_SYS_CHROOT_BIT 18
 #define CAP_SYS_ADMIN_BIT 21
+#define CAP_SYS_RESOURCE_BIT 24
 #define CAP_SYS_TIME_BIT 25
 #define CAP_CHECKPOINT_RESTORE_BIT 40
 
@@ -36,6 +37,11 @@ static bool have_cap(int bit)
 bool cr_may_set_clocks(void)
 {
 	return have_cap(CAP_SYS_ADMIN_BIT) && have_cap(CAP_SYS_TIME_BIT);
+}
+
+bool cr_may_raise_limits(void)
+{
+	return have_cap(CAP_SYS_RESOURCE_BIT);
 }
 
 bool cr_may_choose_pids(void)
@@ -125,26 +131,31 @@ static void name_holder(pid_t id, char *to, size_t size)
 	snprintf(to, size, "%d (%s)", id, name[0] ? name : "unknown");
 }
 
+#define NAP_US 10000
+#define MOST_NAPS 100 /* for all of them together */
+
 /* It was killed a moment ago, and who has to collect it is about to. */
-static void let_end(pid_t id)
+static void let_end(pid_t id, int *naps)
 {
 	struct cr_procfs_stat st;
 
-	for (int i = 0; i < 100; i++) {
+	while (*naps < MOST_NAPS) {
 		if (cr_procfs_stat(id, &st) || st.state != 'Z')
 			return;
-		usleep(10000);
+		usleep(NAP_US);
+		++*naps;
 	}
 }
 
-static int check_free(pid_t id, const char *what, struct cr_error *err)
+static int check_free(pid_t id, const char *what, int *naps,
+		      struct cr_error *err)
 {
 	char holder[128];
 
 	if (id <= 0)
 		return 0;
 	if (!kill(id, 0) || errno == EPERM)
-		let_end(id);
+		let_end(id, naps);
 	if (!kill(id, 0) || errno == EPERM) {
 		name_holder(id, holder, sizeof(holder));
 		return cr_error_set(err, -EEXIST,
@@ -162,6 +173,8 @@ static int check_free(pid_t id, const char *what, struct cr_error *err)
 
 int cr_verify_pids(struct cr_restore_context *ctx, struct cr_error *err)
 {
+	int naps = 0;
+
 	for (size_t i = 0; i < ctx->plan->n_steps; i++) {
 		const struct cr_step *step = &ctx->plan->steps[i];
 		const struct cr_process *p;
@@ -169,14 +182,15 @@ int cr_verify_pids(struct cr_restore_context *ctx, struct cr_error *err)
 
 		if (step->kind != CR_STEP_CREATE)
 			continue;
-		ret = check_free(step->pid, "process", err);
+		ret = check_free(step->pid, "process", &naps, err);
 		if (ret < 0)
 			return ret;
 		if (step->stub >= ctx->img->n_procs)
 			continue;
 		p = &ctx->img->procs[step->stub];
 		for (size_t k = 1; k < p->n_threads; k++) {
-			ret = check_free(p->threads[k].tid, "thread", err);
+			ret = check_free(p->threads[k].tid, "thread", &naps,
+					 err);
 			if (ret < 0)
 				return ret;
 		}

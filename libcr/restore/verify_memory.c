@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,8 +61,20 @@ static bool reachable(uint64_t end)
 	return true;
 }
 
+uint32_t cr_keys_used(const struct cr_mm *mm)
+{
+	uint32_t used = 0;
+
+	for (size_t i = 0; i < mm->n_areas; i++)
+		used |= 1u << ((mm->areas[i].vm_flags & CR_VM_PKEY) >>
+			       CR_VM_PKEY_SHIFT);
+	return used & ~1u; /* which all memory has at first */
+}
+
 static bool uses_keys(const struct cr_image *img, uint32_t mm)
 {
+	if (cr_keys_used(&img->mms[mm]))
+		return true;
 	for (size_t i = 0; i < img->n_settings; i++)
 		if (img->settings[i].kind == CR_SETTING_PKEYS &&
 		    img->settings[i].owner == mm)
@@ -76,6 +89,28 @@ static bool has_keys(void)
 	if (key >= 0)
 		syscall(SYS_pkey_free, key);
 	return key >= 0;
+}
+
+/* May a process have all of it here, while it is built? */
+static int check_limit(const struct cr_image *img, uint32_t mm,
+		       struct cr_error *err)
+{
+	uint64_t need = cr_bench_size(img);
+	struct rlimit limit;
+
+	for (size_t i = 0; i < img->mms[mm].n_areas; i++)
+		if (img->mms[mm].areas[i].kind != CR_AREA_VSYSCALL)
+			need += img->mms[mm].areas[i].end -
+				img->mms[mm].areas[i].start;
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_max >= need ||
+	    cr_may_raise_limits())
+		return 0;
+	return cr_error_set(err, -ENOMEM,
+			    "process %d needs %" PRIu64 " KiB of addresses "
+			    "while it is restarted, and the limit here is "
+			    "%" PRIu64 " KiB (RLIMIT_AS); raise it (ulimit -v)",
+			    user_of(img, mm), need >> 10,
+			    (uint64_t)limit.rlim_max >> 10);
 }
 
 int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err)
@@ -101,6 +136,8 @@ int cr_verify_memory(struct cr_restore_context *ctx, struct cr_error *err)
 				", beyond the 47 bits of an address that this "
 				"node has (five-level page tables, la57)",
 				user_of(ctx->img, i), end - CR_PAGE_SIZE);
+		if (check_limit(ctx->img, i, err))
+			return err->code;
 		if (uses_keys(ctx->img, i) && !has_keys())
 			return cr_error_set(
 				err, -ENOTSUP,

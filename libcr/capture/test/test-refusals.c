@@ -130,6 +130,23 @@ static void test_shadow_stack(void **state)
 	}
 }
 
+/* Linux 6.13 and 6.14 show a guard as if it were swapped; newer ones tell. */
+static void test_hidden_guard(void **state)
+{
+	const uint64_t swapped = 1ULL << 62, guard = 1ULL << 58;
+	struct cr_error err = { 0 };
+
+	assert_true(cap_hidden_guard(-EIO, true, swapped));
+	assert_true(cap_hidden_guard(-EFAULT, true, swapped));
+	assert_true(cap_hidden_guard(-EFAULT, true, 0));
+	assert_false(cap_hidden_guard(-EIO, true, swapped | guard));
+	assert_false(cap_hidden_guard(-EIO, false, 0));
+	assert_false(cap_hidden_guard(-ENOMEM, true, swapped));
+	assert_int_equal(cap_unreadable(0x1000, -ENOMEM, &err), -ENOMEM);
+	assert_string_equal(err.text, "its memory at 0x1000 cannot be read: "
+				      "Cannot allocate memory");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_no_such_process),
 		cmocka_unit_test(test_itself),
 		cmocka_unit_test(test_shadow_stack),
+		cmocka_unit_test(test_hidden_guard),
 	};
 
 	return cmocka_run_group_tests(tests, lib_setup, NULL);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +52,96 @@ static void test_read_write(void **state)
 	assert_memory_equal(in, out, sizeof(in));
 	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
 	assert_int_not_equal(cr_remote_read(pid, 0, out, 8, &err), 0);
+	release(&t);
+	kill_child(pid);
+}
+
+/* Runs with nothing left of its address space. */
+static void at_limit(void)
+{
+	struct rlimit l = { 4096, 4096 };
+
+	setrlimit(RLIMIT_AS, &l);
+	spin();
+}
+
+/* The same, and whoever likes may give it more. */
+static void at_soft_limit(void)
+{
+	struct rlimit l = { 4096, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_AS, &l);
+	spin();
+}
+
+/* And with all of its stack in use. */
+static void at_limit_deep(void)
+{
+	char line[512];
+	void *start = NULL;
+	volatile char *p;
+	FILE *f = fopen("/proc/self/maps", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "[stack]"))
+			sscanf(line, "%p-", &start);
+	for (p = start; p && p < line; p += 4096)
+		*p = 1;
+	at_limit();
+}
+
+static void check_limit(pid_t pid, rlim_t max)
+{
+	struct rlimit l;
+
+	assert_int_equal(prlimit(pid, RLIMIT_AS, NULL, &l), 0);
+	assert_int_equal(l.rlim_cur, 4096);
+	assert_int_equal(l.rlim_max, max);
+}
+
+/* What may be raised is raised for that moment, else the stack lends what is untouched. */
+static void test_scratch_at_limit(void **state)
+{
+	struct cr_error err = { 0 };
+	char buf[8192], zeros[8192] = { 0 };
+	struct cr_task t;
+	uint64_t at;
+	pid_t pid;
+
+	pid = spawn(at_soft_limit);
+	hold(&t, pid);
+	assert_int_equal(cr_remote_map_scratch(&t, 8192, &err), 0);
+	assert_false(t.scratch_lent);
+	check_limit(pid, RLIM_INFINITY);
+	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
+	release(&t);
+	kill_child(pid);
+	if (!geteuid()) { /* who may give any process more */
+		assert_int_equal(setresuid(65534, 65534, 65534), 0);
+		assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
+	}
+	pid = spawn(at_limit);
+	hold(&t, pid);
+	assert_int_equal(cr_remote_map_scratch(&t, 8192, &err), 0);
+	assert_true(t.scratch_lent);
+	check_limit(pid, 4096);
+	at = t.scratch;
+	assert_int_equal(cr_remote_read(pid, at, buf, 8192, &err), 0);
+	assert_memory_equal(buf, zeros, 8192);
+	memset(buf, 0x5a, 8192);
+	assert_int_equal(cr_remote_write(pid, at, buf, 8192, &err), 0);
+	assert_int_equal(cr_remote_unmap_scratch(&t, &err), 0);
+	assert_int_equal(cr_remote_read(pid, at, buf, 8192, &err), 0);
+	assert_memory_equal(buf, zeros, 8192);
+	release(&t);
+	kill_child(pid);
+
+	pid = spawn(at_limit_deep);
+	hold(&t, pid);
+	assert_int_equal(cr_remote_map_scratch(&t, 8192, &err), -ENOMEM);
+	assert_non_null(strstr(err.text, "there is no room in it for 8192 "
+					 "bytes"));
+	check_limit(pid, 4096);
 	release(&t);
 	kill_child(pid);
 }
@@ -235,6 +327,8 @@ int main(void)
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_other_tracer),
+		/* the last: it gives up root */
+		cmocka_unit_test(test_scratch_at_limit),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,6 +90,42 @@ static void test_keys(void **state)
 	image.n_settings = 0;
 }
 
+/* A key that was freed is known only by the memory that has it. */
+static void test_freed_keys(void **state)
+{
+	assert_int_equal(cr_keys_used(&mm), 0);
+	area.vm_flags = 5u << CR_VM_PKEY_SHIFT | CR_VM_LOCKED;
+	assert_int_equal(cr_keys_used(&mm), 1 << 5);
+	area.vm_flags = 0;
+}
+
+/* What may not be raised is told, with what is needed. */
+static void test_limit(void **state)
+{
+	struct rlimit old, low;
+	uint64_t end = area.end;
+
+	area.end = area.start + (1ULL << 40);
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	low = (struct rlimit){ old.rlim_cur, 1ULL << 40 };
+	if (old.rlim_cur > low.rlim_max)
+		low.rlim_cur = low.rlim_max;
+	cr_error_clear(&err);
+	if (cr_may_raise_limits()) {
+		assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
+		assert_int_equal(cr_verify_memory(&ctx, &err), 0);
+		assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+		assert_int_equal(seteuid(65534), 0);
+	}
+	assert_false(cr_may_raise_limits());
+	assert_int_equal(cr_verify_memory(&ctx, &err), 0);
+	assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
+	assert_int_equal(cr_verify_memory(&ctx, &err), -ENOMEM);
+	assert_non_null(strstr(err.text, "process 17 needs 10737"));
+	assert_non_null(strstr(err.text, "the limit here is 1073741824 KiB"));
+	area.end = end;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +133,8 @@ int main(void)
 		cmocka_unit_test(test_beyond),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_freed_keys),
+		cmocka_unit_test(test_limit),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
