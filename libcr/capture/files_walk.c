@@ -226,15 +226,48 @@ int cap_files_queued_at(struct cap_files *w, size_t i,
 			       : -ENOENT;
 }
 
-/* What is on its way through a socket counts as open in the tree. */
+static bool seen_socket(const struct cap_files *w, uint64_t ino)
+{
+	uint64_t other;
+
+	for (size_t i = 0; cr_object_tree_socket(w->tree, i, &other); i++)
+		if (other == ino)
+			return true;
+	return false;
+}
+
+static int add_queued(void *arg, int fd);
+
+/* What is on its way through this socket. */
+static int add_all_queued(struct cap_files *w)
+{
+	bool unseen = false;
+	int ret = cr_unix_queued(w->src, add_queued, w, &unseen);
+
+	if (unseen)
+		cr_object_tree_unseen(w->tree);
+	return ret;
+}
+
+/*
+ * It counts as open in the tree; and a socket may have something on its way
+ * itself.
+ */
 static int add_queued(void *arg, int fd)
 {
 	struct cap_files *w = arg;
-	struct cr_object_source *src = malloc(sizeof(*src));
+	struct cr_object_source *src = malloc(sizeof(*src)), *before = w->src;
 	int ret = src ? cap_files_queued(w, w->src, fd, src, NULL) : -ENOMEM;
+	bool socket = !ret && S_ISSOCK(src->st.st_mode) &&
+		      !seen_socket(w, src->st.st_ino);
 
 	if (!ret)
 		ret = cr_object_tree_add(w->tree, src);
+	if (!ret && socket) {
+		w->src = src;
+		ret = add_all_queued(w);
+		w->src = before;
+	}
 	free(src);
 	return ret;
 }
@@ -243,12 +276,9 @@ static int add_to_tree(struct cap_files *w, struct cap_proc *p,
 		       struct cr_error *err)
 {
 	int ret = cr_object_tree_add(w->tree, w->src);
-	bool unseen = false;
 
 	if (!ret && S_ISSOCK(w->src->st.st_mode))
-		ret = cr_unix_queued(w->src, add_queued, w, &unseen);
-	if (unseen)
-		cr_object_tree_unseen(w->tree);
+		ret = add_all_queued(w);
 	return ret ? cr_error_set(err, -ENOMEM, "out of memory") : 0;
 }
 

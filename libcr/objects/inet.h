@@ -68,7 +68,22 @@ int cr_inet_socket(const struct cr_inet_state *s, struct cr_error *err);
 bool cr_inet_remembered(const struct cr_blob *name);
 int cr_inet_bind(int fd, const struct cr_inet_state *s, struct cr_error *err);
 
-/* inet_restore.c */
+/* inet_restore.c: all of an image */
+struct cr_inet_one {
+	const struct cr_file *file;
+	struct cr_inet_state s;
+	int fd;
+	int stand_in; /* listens at its address for a moment */
+};
+struct cr_inet_all {
+	struct cr_inet_one *one;
+	size_t n;
+};
+
+/* inet_fill.c: what UDP sockets have to receive, and then whom they are
+ * connected to */
+int cr_inet_fill_datagrams(struct cr_inet_all *a, struct cr_inet_one *o,
+			   struct cr_error *err);
 int cr_inet_restore(struct cr_restore_context *ctx, const struct cr_file *file,
 		    struct cr_error *err);
 

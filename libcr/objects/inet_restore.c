@@ -25,20 +25,9 @@
 #include "restore/restore.h"
 
 #define RESET_MS 2000
+#define ACCEPT_MS 30000
 
-struct one {
-	const struct cr_file *file;
-	struct cr_inet_state s;
-	int fd;
-	int stand_in; /* listens at its address for a moment */
-};
-
-struct all {
-	struct one *one;
-	size_t n;
-};
-
-static int read_all(struct cr_restore_context *ctx, struct all *a,
+static int read_all(struct cr_restore_context *ctx, struct cr_inet_all *a,
 		    struct cr_error *err)
 {
 	const struct cr_image *img = cr_restore_image(ctx);
@@ -48,7 +37,7 @@ static int read_all(struct cr_restore_context *ctx, struct all *a,
 	if (!a->one)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; !ret && i < img->n_files; i++) {
-		struct one *o = &a->one[a->n];
+		struct cr_inet_one *o = &a->one[a->n];
 
 		if (img->files[i].kind != CR_OBJ_INET)
 			continue;
@@ -60,7 +49,7 @@ static int read_all(struct cr_restore_context *ctx, struct all *a,
 	return ret;
 }
 
-static int make(struct one *o, struct cr_error *err)
+static int make(struct cr_inet_one *o, struct cr_error *err)
 {
 	int ret;
 
@@ -74,10 +63,10 @@ static int make(struct one *o, struct cr_error *err)
 }
 
 /* Who accepts for o: a socket of the program, or one for this moment. */
-static int listener(struct all *a, struct one *o, struct cr_error *err)
+static int listener(struct cr_inet_all *a, struct cr_inet_one *o, struct cr_error *err)
 {
 	for (size_t i = 0; i < a->n; i++) {
-		struct one *l = &a->one[i];
+		struct cr_inet_one *l = &a->one[i];
 
 		if (l->s.role == CR_INET_LISTENING &&
 		    cr_inet_covers(&o->s.name, &l->s.name))
@@ -97,7 +86,7 @@ static int listener(struct all *a, struct one *o, struct cr_error *err)
 }
 
 /* Again and again while the kernel remembers the old connection. */
-static int connect_client(struct one *client, struct cr_error *err)
+static int connect_client(struct cr_inet_one *client, struct cr_error *err)
 {
 	struct cr_error why = { 0 };
 	int ret = 0, i;
@@ -124,17 +113,21 @@ static int connect_client(struct one *client, struct cr_error *err)
 	return ret ? cr_error_set(err, ret, "%s", why.text) : 0;
 }
 
-/* Strangers may have come first: they are turned away. */
-static int accept_from(int l, const struct cr_blob *peer, struct cr_error *err)
+/* One of them; strangers are turned away. */
+static int accept_one(const struct pollfd *p, nfds_t n,
+		      const struct cr_blob *peer, struct cr_error *err)
 {
 	struct sockaddr_storage from;
 	struct cr_blob b = { &from, 0 };
 	socklen_t len;
 	int fd;
 
-	for (;;) {
+	for (nfds_t i = 0; i < n; i++) {
+		if (!p[i].revents)
+			continue;
 		len = sizeof(from);
-		fd = accept4(l, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
+		fd = accept4(p[i].fd, (struct sockaddr *)&from, &len,
+			     SOCK_CLOEXEC);
 		if (fd < 0)
 			return cr_error_set(err, -errno, "accept: %s",
 					    strerror(errno));
@@ -143,9 +136,43 @@ static int accept_from(int l, const struct cr_blob *peer, struct cr_error *err)
 			return fd;
 		close(fd);
 	}
+	return -EAGAIN;
 }
 
-static struct one *other_end(struct all *a, const struct one *o)
+/*
+ * The server's end.  Of several that listen at this address (SO_REUSEPORT) the
+ * kernel chooses one, which need not be the one of before.
+ */
+static int accept_from(struct cr_inet_all *a, int l,
+		       const struct cr_inet_one *server, struct cr_error *err)
+{
+	struct pollfd *p = calloc(a->n + 1, sizeof(*p));
+	nfds_t n = 1;
+	int fd = -EAGAIN;
+
+	if (!p)
+		return cr_error_set(err, -ENOMEM, "out of memory");
+	p[0] = (struct pollfd){ l, POLLIN, 0 };
+	for (size_t i = 0; i < a->n; i++)
+		if (a->one[i].s.role == CR_INET_LISTENING &&
+		    a->one[i].fd != l &&
+		    cr_inet_covers(&server->s.name, &a->one[i].s.name))
+			p[n++] = (struct pollfd){ a->one[i].fd, POLLIN, 0 };
+	while (fd == -EAGAIN)
+		if (poll(p, n, ACCEPT_MS) > 0)
+			fd = accept_one(p, n, &server->s.peer, err);
+		else
+			fd = cr_error_set(err, -ETIMEDOUT,
+					  "the connection from %s does not "
+					  "come in: does another program listen "
+					  "at %s?",
+					  cr_inet_text(&server->s.peer),
+					  cr_inet_text(&server->s.name));
+	free(p);
+	return fd;
+}
+
+static struct cr_inet_one *other_end(struct cr_inet_all *a, const struct cr_inet_one *o)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (a->one[i].s.type == o->s.type &&
@@ -156,7 +183,7 @@ static struct one *other_end(struct all *a, const struct one *o)
 	return NULL;
 }
 
-static bool has_listener(struct all *a, const struct one *o)
+static bool has_listener(struct cr_inet_all *a, const struct cr_inet_one *o)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (a->one[i].s.role == CR_INET_LISTENING &&
@@ -165,14 +192,16 @@ static bool has_listener(struct all *a, const struct one *o)
 	return false;
 }
 
-static int make_connection(struct all *a, struct one *o, struct cr_error *err)
+static int make_connection(struct cr_inet_all *a, struct cr_inet_one *o, struct cr_error *err)
 {
-	struct one *server = o, *client = other_end(a, o);
+	struct cr_inet_one *server = o, *client = other_end(a, o);
 	int l, ret, zero = 0;
 
 	if (o->fd >= 0)
 		return 0;
-	if (!client || client == o)
+	if (client == o) /* to itself, which needs nobody to accept */
+		return connect_client(o, err);
+	if (!client)
 		return cr_error_set(err, -EINVAL,
 				    "the other end of the connection with %s "
 				    "is not in the image",
@@ -187,7 +216,7 @@ static int make_connection(struct all *a, struct one *o, struct cr_error *err)
 	ret = connect_client(client, err);
 	if (ret)
 		return ret;
-	server->fd = accept_from(l, &server->s.peer, err);
+	server->fd = accept_from(a, l, server, err);
 	if (server->fd < 0)
 		return server->fd;
 	/* what it has inherited is not its own */
@@ -196,7 +225,7 @@ static int make_connection(struct all *a, struct one *o, struct cr_error *err)
 }
 
 /* What the program sees once the other end has given the connection up. */
-static int give_up(int peer, const struct one *o, struct cr_error *err)
+static int give_up(int peer, const struct cr_inet_one *o, struct cr_error *err)
 {
 	struct pollfd p = { o->fd, 0, 0 };
 	struct linger now = { 1, 0 };
@@ -224,7 +253,7 @@ static int give_up(int peer, const struct one *o, struct cr_error *err)
 }
 
 /* It has been connected, to us: no address of before is needed for that. */
-static int make_reset(struct one *o, struct cr_error *err)
+static int make_reset(struct cr_inet_one *o, struct cr_error *err)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6 };
@@ -258,7 +287,7 @@ failed:
 	return err && err->code ? err->code : -EIO;
 }
 
-static int make_all(struct all *a, struct cr_error *err)
+static int make_all(struct cr_inet_all *a, struct cr_error *err)
 {
 	int ret = 0;
 
@@ -269,17 +298,11 @@ static int make_all(struct all *a, struct cr_error *err)
 			 a->one[i].s.type != SOCK_STREAM)
 			ret = make(&a->one[i], err);
 	for (size_t i = 0; !ret && i < a->n; i++) {
-		struct one *o = &a->one[i];
+		struct cr_inet_one *o = &a->one[i];
 
-		if (o->s.role != CR_INET_CONNECTED)
-			continue;
-		if (o->s.type == SOCK_STREAM)
+		if (o->s.role == CR_INET_CONNECTED &&
+		    o->s.type == SOCK_STREAM)
 			ret = make_connection(a, o, err);
-		else if (connect(o->fd, cr_inet_at(&o->s.peer),
-				 (socklen_t)o->s.peer.len))
-			ret = cr_error_set(err, -errno, "connecting to %s: %s",
-					   cr_inet_text(&o->s.peer),
-					   strerror(errno));
 	}
 	for (size_t i = 0; i < a->n; i++)
 		if (a->one[i].stand_in >= 0)
@@ -293,36 +316,20 @@ static int make_all(struct all *a, struct cr_error *err)
 	return ret;
 }
 
-/* Who sends a datagram again: who had this address. */
-static int sender(struct all *a, const struct one *o,
-		  const struct cr_inet_message *m, struct cr_error *err)
-{
-	for (size_t i = 0; i < a->n; i++)
-		if (a->one[i].s.type == SOCK_DGRAM &&
-		    cr_inet_covers(&m->from, &a->one[i].s.name))
-			return a->one[i].fd;
-	return cr_error_set(err, -ENOTSUP,
-			    "a datagram for %s came from %s, which is not in "
-			    "the image",
-			    cr_inet_text(&o->s.name), cr_inet_text(&m->from));
-}
-
-static int put_back(struct all *a, struct one *o,
+/* What the other end has sent, by the other end. */
+static int put_back(struct cr_inet_all *a, struct cr_inet_one *o,
 		    const struct cr_inet_message *m, struct cr_error *err)
 {
-	bool stream = o->s.type == SOCK_STREAM;
-	struct one *p = stream ? other_end(a, o) : NULL;
-	int fd = p ? p->fd : stream ? -1 : sender(a, o, m, err);
+	struct cr_inet_one *p = other_end(a, o);
 	size_t done = 0;
-	ssize_t n = 0;
+	ssize_t n;
 
-	if (fd < 0)
-		return err && err->code ? err->code : -EINVAL;
-	do {
-		n = sendto(fd, (char *)m->data.data + done, m->data.len - done,
-			   MSG_NOSIGNAL | MSG_DONTWAIT,
-			   stream ? NULL : cr_inet_at(&o->s.name),
-			   stream ? 0 : (socklen_t)o->s.name.len);
+	if (!p)
+		return cr_error_set(err, -EINVAL, "data for %s is from nobody",
+				    cr_inet_text(&o->s.name));
+	while (done < m->data.len) {
+		n = send(p->fd, (char *)m->data.data + done, m->data.len - done,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0)
 			return cr_error_set(err, -errno,
 					    "data for %s cannot be put back: "
@@ -330,11 +337,11 @@ static int put_back(struct all *a, struct one *o,
 					    cr_inet_text(&o->s.name),
 					    strerror(errno));
 		done += (size_t)n;
-	} while (done < m->data.len); /* a datagram may be empty */
+	}
 	return 0;
 }
 
-static int finish(struct cr_restore_context *ctx, struct one *o,
+static int finish(struct cr_restore_context *ctx, struct cr_inet_one *o,
 		  struct cr_error *err)
 {
 	int ret = 0;
@@ -356,18 +363,22 @@ static int finish(struct cr_restore_context *ctx, struct one *o,
 
 static int restore_all(struct cr_restore_context *ctx, struct cr_error *err)
 {
-	struct all a = { 0 };
+	struct cr_inet_all a = { 0 };
 	int ret;
 
 	ret = read_all(ctx, &a, err);
 	if (!ret)
 		ret = make_all(&a, err);
 	for (size_t i = 0; !ret && i < a.n; i++)
-		for (size_t k = 0; !ret && a.one[i].s.role != CR_INET_RESET &&
+		for (size_t k = 0; !ret && a.one[i].s.type == SOCK_STREAM &&
+				   a.one[i].s.role != CR_INET_RESET &&
 				   k < a.one[i].s.n_messages;
 		     k++)
 			ret = put_back(&a, &a.one[i], &a.one[i].s.message[k],
 				       err);
+	for (size_t i = 0; !ret && i < a.n; i++)
+		if (a.one[i].s.type == SOCK_DGRAM)
+			ret = cr_inet_fill_datagrams(&a, &a.one[i], err);
 	for (size_t i = 0; !ret && i < a.n; i++)
 		ret = finish(ctx, &a.one[i], err);
 	for (size_t i = 0; a.one && i < a.n; i++)

@@ -109,9 +109,10 @@ int cr_inet_bind(int fd, const struct cr_inet_state *s, struct cr_error *err)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
 				   sizeof(only));
 		} else if (s->opts.opt[i].level == SOL_SOCKET &&
-			   s->opts.opt[i].name == SO_REUSEPORT) {
-			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
-				   sizeof(one));
+			   (s->opts.opt[i].name == SO_REUSEPORT ||
+			    s->opts.opt[i].name == SO_REUSEADDR)) {
+			setsockopt(fd, SOL_SOCKET, (int)s->opts.opt[i].name,
+				   &one, sizeof(one));
 		}
 	if (s->type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));

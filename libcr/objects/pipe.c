@@ -2,7 +2,8 @@
 /*
  * pipe.c - pipes whose ends are all in the tree, with what is in them
  *
- * What is in a pipe is kept with the first description of its read end.
+ * What is in a pipe is kept with the first description of its read end, or of
+ * its write end if nobody reads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +136,24 @@ out:
 	return ret;
 }
 
+/* Nobody reads, but whoever opens it again to read will find it. */
+static int read_left(const struct cr_object_source *src, int fd,
+		     const struct state *s, struct cr_file *file,
+		     struct cr_error *err)
+{
+	int mine, avail = 0, ret;
+
+	if (ioctl(fd, FIONREAD, &avail) || !avail)
+		return 0;
+	mine = cr_object_reopen(fd, O_RDONLY | O_NONBLOCK);
+	if (mine < 0)
+		return cr_error_set(err, -errno, "%s: what is in the pipe: %s",
+				    cr_object_label(src), strerror(errno));
+	ret = read_data(src, mine, s, file, err);
+	close(mine);
+	return ret;
+}
+
 int cr_pipe_capture(const struct cr_object_source *src, struct cr_file *file,
 		    struct cr_error *err)
 {
@@ -155,6 +174,8 @@ int cr_pipe_capture(const struct cr_object_source *src, struct cr_file *file,
 		ret = cr_object_record(file, record, &s, err);
 	if (!ret && (file->flags & O_ACCMODE) != O_WRONLY)
 		ret = read_data(src, fd, &s, file, err);
+	else if (!ret && cr_pipe_abandoned(src))
+		ret = read_left(src, fd, &s, file, err);
 	cr_object_undup(src, fd);
 	return ret;
 }

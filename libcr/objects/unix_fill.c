@@ -208,8 +208,16 @@ int cr_unix_fill_all(struct cr_unix_all *a, struct cr_error *err)
 	for (size_t i = 0; !ret && i < a->n; i++) {
 		struct cr_unix_one *o = &a->one[i];
 
-		for (size_t k = 0; !ret && k < o->s.n_messages; k++)
+		size_t early = o->s.role == CR_UNIX_OUTSIDE ||
+					       o->s.role == CR_UNIX_CONNECTED
+				       ? cr_unix_before_connect(o)
+				       : 0;
+
+		for (size_t k = 0; !ret && k < o->s.n_messages; k++) {
 			ret = deliver(a, o, &o->s.message[k], err);
+			if (!ret && k + 1 == early)
+				ret = cr_unix_connect_datagram(a, o, err);
+		}
 		if (!ret && o->s.reset && send(o->fd, "", 1, MSG_DONTWAIT) != 1)
 			ret = cr_error_set(err, -errno,
 					   "resetting a socket: %s",

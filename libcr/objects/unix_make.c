@@ -231,20 +231,45 @@ int cr_unix_make_all(struct cr_unix_all *a, struct cr_error *err)
 	return ret;
 }
 
+/*
+ * How many messages came to a datagram socket before it was connected, after
+ * which it gets none from others.
+ */
+size_t cr_unix_before_connect(const struct cr_unix_one *o)
+{
+	size_t n = o->s.type == SOCK_DGRAM && o->s.peer_name.len
+			   ? o->s.n_messages
+			   : 0;
+
+	while (n > 0 && o->s.message[n - 1].from.len == o->s.peer_name.len &&
+	       !memcmp(o->s.message[n - 1].from.data, o->s.peer_name.data,
+		       o->s.peer_name.len))
+		n--;
+	return n;
+}
+
+int cr_unix_connect_datagram(struct cr_unix_all *a, struct cr_unix_one *o,
+			     struct cr_error *err)
+{
+	struct cr_unix_one *p = cr_unix_find(a, o->s.peer);
+
+	return cr_unix_connect(a, o->fd, &o->s.peer_name, p ? &p->s : NULL,
+			       err);
+}
+
 /* Datagram sockets with an address, and connections not accepted yet. */
 int cr_unix_connect_all(struct cr_unix_all *a, struct cr_error *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < a->n; i++) {
-		struct cr_unix_one *o = &a->one[i],
-				   *p = cr_unix_find(a, o->s.peer);
+		struct cr_unix_one *o = &a->one[i];
 
-		if (o->s.role == CR_UNIX_OUTSIDE ||
-		    (o->s.role == CR_UNIX_CONNECTED &&
-		     o->s.type == SOCK_DGRAM && o->s.peer_name.len))
-			ret = cr_unix_connect(a, o->fd, &o->s.peer_name,
-					      p ? &p->s : NULL, err);
+		if ((o->s.role == CR_UNIX_OUTSIDE ||
+		     (o->s.role == CR_UNIX_CONNECTED &&
+		      o->s.type == SOCK_DGRAM && o->s.peer_name.len)) &&
+		    !cr_unix_before_connect(o))
+			ret = cr_unix_connect_datagram(a, o, err);
 		for (size_t k = 0; !ret && k < o->s.n_pending; k++) {
 			struct cr_unix_one *c =
 				cr_unix_find(a, o->s.pending[k]);

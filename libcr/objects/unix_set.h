@@ -51,6 +51,10 @@ int cr_unix_connect(struct cr_unix_all *a, int fd, const struct cr_blob *name,
 struct cr_unix_one *cr_unix_append(struct cr_unix_all *a);
 int cr_unix_make_all(struct cr_unix_all *a, struct cr_error *err);
 int cr_unix_connect_all(struct cr_unix_all *a, struct cr_error *err);
+/* Messages that came before it was connected; then it is not yet again. */
+size_t cr_unix_before_connect(const struct cr_unix_one *o);
+int cr_unix_connect_datagram(struct cr_unix_all *a, struct cr_unix_one *o,
+			     struct cr_error *err);
 /* unix_fill.c */
 int cr_unix_fill_all(struct cr_unix_all *a, struct cr_error *err);
 

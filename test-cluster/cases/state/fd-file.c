@@ -523,6 +523,44 @@ REFUSED(directory_watched, "is watched by signals (F_NOTIFY)")
 	CHECK(!fcntl(fd, F_NOTIFY, 0));
 }
 
+/* What is removed meanwhile does not move the others. */
+STATE(directory_removed)
+{
+	char name[32], buf[1024];
+	bool seen[200] = { 0 };
+	int fd, twice = 0;
+	long n;
+
+	CHECK(!mkdir("removed", 0700));
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "removed/%d", i);
+		close(new_file(name, O_RDWR));
+	}
+	fd = open("removed", O_RDONLY | O_DIRECTORY);
+	for (int k = 0; (n = syscall(SYS_getdents64, fd, buf, 1024)) > 0; k++) {
+		for (long at = 0; at < n;) {
+			struct dirent64 *e = (struct dirent64 *)(buf + at);
+			int i = atoi(e->d_name);
+
+			at += e->d_reclen;
+			if (e->d_name[0] == '.')
+				continue;
+			twice += seen[i];
+			seen[i] = true;
+		}
+		if (k != 1)
+			continue;
+		for (int i = 0; i < 200; i += 3) {
+			snprintf(name, sizeof(name), "removed/%d", i);
+			CHECK(!unlink(name));
+		}
+		checkpoint();
+	}
+	CHECK(!twice);
+	for (int i = 0; i < 200; i++)
+		CHECK(i % 3 == 0 || seen[i]);
+}
+
 /* O_PATH: a place and nothing more. */
 STATE(path_only)
 {

@@ -389,3 +389,158 @@ STATE(udp_shutdown)
 	get(a, "not this");
 	CHECK(recv(d, buf, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
 }
+
+static void send_to(int fd, struct sockaddr_in a, const char *text)
+{
+	CHECK(sendto(fd, text, strlen(text), 0, (struct sockaddr *)&a,
+		     sizeof(a)) == (ssize_t)strlen(text));
+}
+
+/* What others had sent before it was connected is received all the same. */
+STATE(udp_before_connect)
+{
+	int a = bound(SOCK_DGRAM), b = bound(SOCK_DGRAM), c = bound(SOCK_DGRAM);
+	struct sockaddr_in an = name_of(a), bn = name_of(b);
+
+	send_to(c, an, "from c");
+	send_to(b, an, "from b");
+	send_to(c, an, "c again");
+	CHECK(!connect(a, (struct sockaddr *)&bn, sizeof(bn)));
+	send_to(b, an, "b again");
+	checkpoint();
+	get(a, "from c");
+	get(a, "from b");
+	get(a, "c again");
+	get(a, "b again");
+	CHECK(recv(a, &an, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+	CHECK(same(peer_of(a), bn));
+}
+
+/* With an option that lets several have one port; port 0: any. */
+static int sharing(int type, int option, in_port_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = port };
+	int fd = socket(AF_INET, type, 0), one = 1;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK(!setsockopt(fd, SOL_SOCKET, option, &one, sizeof(one)));
+	CHECK(!bind(fd, (struct sockaddr *)&a, sizeof(a)));
+	return fd;
+}
+
+/* One for all, and one for a peer of its own. */
+STATE(udp_shared_port)
+{
+	int a = bound(SOCK_DGRAM), b = bound(SOCK_DGRAM), all, own;
+	struct sockaddr_in an = name_of(a), at;
+
+	all = sharing(SOCK_DGRAM, SO_REUSEADDR, 0);
+	at = name_of(all);
+	own = sharing(SOCK_DGRAM, SO_REUSEADDR, at.sin_port);
+	CHECK(!connect(own, (struct sockaddr *)&an, sizeof(an)));
+	send_to(a, at, "a");
+	send_to(b, at, "b");
+	checkpoint();
+	get(own, "a");
+	get(all, "b");
+	send_to(a, at, "a");
+	get(own, "a");
+}
+
+/* The kernel chooses who of them gets a datagram: the same must have it. */
+STATE(udp_reuseport)
+{
+	int fd[3], from[8], was[3], is;
+	struct sockaddr_in at;
+
+	fd[0] = sharing(SOCK_DGRAM, SO_REUSEPORT, 0);
+	at = name_of(fd[0]);
+	for (int i = 1; i < 3; i++)
+		fd[i] = sharing(SOCK_DGRAM, SO_REUSEPORT, at.sin_port);
+	for (int i = 0; i < 8; i++) {
+		from[i] = bound(SOCK_DGRAM);
+		send_to(from[i], at, &"12345678"[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		CHECK(!ioctl(fd[i], FIONREAD, &was[i]));
+	checkpoint();
+	for (int i = 0; i < 3; i++)
+		CHECK(!ioctl(fd[i], FIONREAD, &is) && is == was[i]);
+}
+
+/* Nor is it the same one at a restart that accepts. */
+STATE(tcp_reuseport)
+{
+	int l[3], c[6], s[6];
+	struct pollfd p[3];
+	struct sockaddr_in at;
+
+	l[0] = sharing(SOCK_STREAM, SO_REUSEPORT, 0);
+	at = name_of(l[0]);
+	for (int i = 1; i < 3; i++)
+		l[i] = sharing(SOCK_STREAM, SO_REUSEPORT, at.sin_port);
+	for (int i = 0; i < 3; i++) {
+		CHECK(!listen(l[i], 7));
+		p[i] = (struct pollfd){ l[i], POLLIN, 0 };
+	}
+	for (int i = 0; i < 6; i++) {
+		c[i] = connected(SOCK_STREAM, l[0]);
+		CHECK(poll(p, 3, 50000) == 1);
+		for (int k = 0; k < 3; k++)
+			if (p[k].revents)
+				s[i] = accept(l[k], NULL, NULL);
+		put(c[i], "before");
+	}
+	checkpoint();
+	for (int i = 0; i < 6; i++) {
+		get(s[i], "before");
+		put(c[i], "after");
+		get(s[i], "after");
+		reset(c[i]);
+		reset(s[i]);
+	}
+}
+
+/* Connected to itself, as two that call at the same time would be. */
+STATE(tcp_itself)
+{
+	int fd = bound(SOCK_STREAM);
+	struct sockaddr_in a = name_of(fd);
+
+	CHECK(!connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	put(fd, "before");
+	checkpoint();
+	get(fd, "before");
+	put(fd, "after");
+	get(fd, "after");
+	reset(fd);
+}
+
+/* One socket for both protocols, and what came by each of them. */
+STATE(udp_both_protocols)
+{
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6 }, from;
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0), six;
+	struct sockaddr_in four = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	char buf[8];
+
+	if (fd < 0)
+		skip("IPv6");
+	CHECK(!bind(fd, (struct sockaddr *)&at, len));
+	CHECK(!getsockname(fd, (struct sockaddr *)&at, &len));
+	four.sin_port = at.sin6_port;
+	four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	send_to(bound(SOCK_DGRAM), four, "four");
+	at.sin6_addr = in6addr_loopback;
+	six = socket(AF_INET6, SOCK_DGRAM, 0);
+	if (sendto(six, "sixsix", 6, 0, (struct sockaddr *)&at, len) != 6)
+		skip("IPv6");
+	checkpoint();
+	CHECK(recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT,
+		       (struct sockaddr *)&from, &len) == 4);
+	CHECK(IN6_IS_ADDR_V4MAPPED(&from.sin6_addr));
+	CHECK(recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT,
+		       (struct sockaddr *)&from, &len) == 6);
+	CHECK(IN6_IS_ADDR_LOOPBACK(&from.sin6_addr));
+}

@@ -218,6 +218,31 @@ STATE(fifo_data)
 	get(r, "more");
 }
 
+/* Nobody reads any more, but who comes will find what is in it. */
+STATE(fifo_left)
+{
+	char path[32];
+	int r, w, p[2];
+
+	unlink("fifo");
+	CHECK(!mkfifo("fifo", 0600) && !pipe(p));
+	r = open("fifo", O_RDONLY | O_NONBLOCK);
+	w = open("fifo", O_WRONLY);
+	put(w, "in the fifo");
+	put(p[1], "in the pipe");
+	CHECK(!close(r) && !close(p[0]));
+	checkpoint();
+	signal(SIGPIPE, SIG_IGN);
+	CHECK(write(w, "x", 1) == -1 && errno == EPIPE);
+	CHECK(write(p[1], "x", 1) == -1 && errno == EPIPE);
+	r = open("fifo", O_RDONLY | O_NONBLOCK);
+	get(r, "in the fifo");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", p[1]);
+	get(open(path, O_RDONLY | O_NONBLOCK), "in the pipe");
+	put(w, "more");
+	get(r, "more");
+}
+
 /* One descriptor for both directions, in two processes. */
 static void both_child(void)
 {

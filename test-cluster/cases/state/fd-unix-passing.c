@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fd-unix-passing.c - descriptors and credentials on their way */
+#include <sys/epoll.h>
+
 #include "unix.h"
 
 /* A descriptor on its way, of what is open as well. */
@@ -55,6 +57,38 @@ static void descriptors(int type)
 STATE(unix_descriptors_stream)
 {
 	descriptors(SOCK_STREAM);
+}
+
+/* A socket on its way has another one on its way to it, and so on. */
+STATE(unix_descriptors_deep)
+{
+	int s[4][2], ep = epoll_create1(0), last, fd;
+	struct epoll_event e = { EPOLLIN, { .u64 = 7 } };
+
+	for (int i = 0; i < 4; i++) {
+		CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, s[i]));
+		if (i) {
+			pass(s[i][0], "s", &s[i - 1][1], 1);
+			close(s[i - 1][1]);
+		}
+	}
+	/* what the first of them gets is watched by what it gets */
+	CHECK(!epoll_ctl(ep, EPOLL_CTL_ADD, s[3][1], &e));
+	pass(s[0][0], "e", &ep, 1);
+	close(ep);
+	checkpoint();
+	last = s[3][1];
+	for (int i = 3; i > 0; i--) {
+		take(last, "s", &fd, 1);
+		last = fd;
+	}
+	take(last, "e", &ep, 1);
+	CHECK(epoll_wait(ep, &e, 1, 0) == 0);
+	put(s[3][0], "x");
+	CHECK(epoll_wait(ep, &e, 1, 0) == 1 && e.data.u64 == 7);
+	get(s[3][1], "x");
+	put(s[0][0], "y");
+	get(last, "y");
 }
 
 /* Which bytes they belong to could not be told. */

@@ -312,6 +312,27 @@ STATE(unix_datagram_named)
 	CHECK(has_peer(c, "a") && is_named(a, "a"));
 }
 
+/* What others had sent before it was connected is received all the same. */
+STATE(unix_datagram_before_connect)
+{
+	int a = bound(SOCK_DGRAM, "a"), b = bound(SOCK_DGRAM, "b");
+	int c = connected(SOCK_DGRAM, "a"), d = connected(SOCK_DGRAM, "a");
+
+	put(c, "from c");
+	connect_fd(b, "a");
+	put(b, "from b");
+	put(d, "from d");
+	connect_fd(a, "b");
+	put(b, "b again");
+	checkpoint();
+	get(a, "from c");
+	get(a, "from b");
+	get(a, "from d");
+	get(a, "b again");
+	CHECK(empty(a) && has_peer(a, "b"));
+	CHECK(send(c, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPERM);
+}
+
 /* Neither bound nor connected. */
 STATE(unix_plain)
 {
