@@ -104,9 +104,13 @@ grep -q "uses huge pages of 2 MiB (hugetlbfs), which this node has not" err ||
 	fail "$(cat err)"
 
 note "no room for a copy"
+as=(unshare --mount)
 huge_start 20full 21
+as=(env)
 echo 'MemAvailable:      1000 kB' >meminfo
-must_fail unshare --mount sh -c "mount --bind meminfo /proc/meminfo &&
+# where the program is, or it would be another system
+must_fail nsenter --mount --wd="$PWD" --target "$PID" \
+	sh -c "mount --bind meminfo /proc/meminfo &&
 	cr_checkpoint -f none $PID" 2>err
 grep -q "process $PID: not enough memory is free on this node to copy" err ||
 	fail "$(cat err)"
