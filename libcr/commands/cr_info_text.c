@@ -84,6 +84,7 @@ const char *info_object_kind(uint32_t kind)
 		[CR_OBJ_MEMFD_HUGE] = "memfd of huge pages",
 		[CR_OBJ_EPOLL_BUSY] = "epoll",
 		[CR_OBJ_PLACE] = "place (O_PATH)",
+		[CR_OBJ_UNIX_MOVED] = "unix",
 	};
 
 	return WORD(words, kind);

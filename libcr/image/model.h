@@ -77,6 +77,7 @@ enum cr_object_kind {
 	CR_OBJ_MEMFD_HUGE,   /* memory file of huge pages */
 	CR_OBJ_EPOLL_BUSY,   /* epoll instance that polls devices itself */
 	CR_OBJ_PLACE,	     /* O_PATH, neither file nor directory */
+	CR_OBJ_UNIX_MOVED,   /* unix socket whose file has another name now */
 	CR_OBJ_KINDS, /* not a kind: behind the last one */
 };
 

@@ -63,7 +63,8 @@ static int make(struct cr_inet_one *o, struct cr_error *err)
 }
 
 /* Who accepts for o: a socket of the program, or one for this moment. */
-static int listener(struct cr_inet_all *a, struct cr_inet_one *o, struct cr_error *err)
+static int listener(struct cr_inet_all *a, struct cr_inet_one *o,
+		    struct cr_error *err)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		struct cr_inet_one *l = &a->one[i];
@@ -172,7 +173,8 @@ static int accept_from(struct cr_inet_all *a, int l,
 	return fd;
 }
 
-static struct cr_inet_one *other_end(struct cr_inet_all *a, const struct cr_inet_one *o)
+static struct cr_inet_one *other_end(struct cr_inet_all *a,
+				     const struct cr_inet_one *o)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (a->one[i].s.type == o->s.type &&
@@ -192,7 +194,8 @@ static bool has_listener(struct cr_inet_all *a, const struct cr_inet_one *o)
 	return false;
 }
 
-static int make_connection(struct cr_inet_all *a, struct cr_inet_one *o, struct cr_error *err)
+static int make_connection(struct cr_inet_all *a, struct cr_inet_one *o,
+			   struct cr_error *err)
 {
 	struct cr_inet_one *server = o, *client = other_end(a, o);
 	int l, ret, zero = 0;

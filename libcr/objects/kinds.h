@@ -12,6 +12,7 @@ extern const struct cr_object_ops cr_object_regular, cr_object_unnamed,
 	cr_object_fifo, cr_object_memfd, cr_object_memfd_huge, cr_object_inet, cr_object_pidfd,
 	cr_object_proc, cr_object_mqueue, cr_object_inotify,
 	cr_object_sysv_shm, cr_object_sysv_sem, cr_object_sysv_msg, cr_object_pty,
-	cr_object_epoll_busy, cr_object_place;
+	cr_object_epoll_busy, cr_object_place,
+	cr_object_unix_moved;
 
 #endif

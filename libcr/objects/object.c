@@ -17,7 +17,7 @@ static const struct cr_object_ops *const kinds[] = {
 	&cr_object_inet,
 	&cr_object_pidfd,     &cr_object_inotify, &cr_object_sysv_shm,
 	&cr_object_sysv_sem,  &cr_object_sysv_msg, &cr_object_epoll_busy,
-	&cr_object_place,
+	&cr_object_place,     &cr_object_unix_moved,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

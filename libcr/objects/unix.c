@@ -8,7 +8,10 @@
  */
 #include "objects/unix.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <linux/magic.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -58,6 +61,33 @@ void cr_unix_record(struct cr_pack *p, void *state)
 	cr_sockopts_record(p, &s->opts);
 }
 
+/* A program that does not know of this must not restore it. */
+static void record_moved(struct cr_pack *p, void *state)
+{
+	struct cr_unix_state *s = state;
+
+	cr_unix_record(p, s);
+	cr_pack_string(p, &s->moved);
+}
+
+static int record(struct cr_file *file, struct cr_unix_state *s,
+		  struct cr_error *err)
+{
+	file->kind = s->moved ? CR_OBJ_UNIX_MOVED : CR_OBJ_UNIX;
+	return cr_object_record(file, s->moved ? record_moved : cr_unix_record,
+				s, err);
+}
+
+int cr_unix_unrecord(const struct cr_file *file, struct cr_unix_state *s,
+		     struct cr_error *err)
+{
+	return cr_object_unrecord(file,
+				  file->kind == CR_OBJ_UNIX_MOVED
+					  ? record_moved
+					  : cr_unix_record,
+				  s, err);
+}
+
 void cr_unix_free(struct cr_unix_state *s)
 {
 	for (size_t i = 0; s->message && i < s->n_messages; i++) {
@@ -70,6 +100,7 @@ void cr_unix_free(struct cr_unix_state *s)
 	free(s->name.data);
 	free(s->peer_name.data);
 	free(s->dir);
+	free(s->moved);
 	cr_sockopts_free(&s->opts);
 	memset(s, 0, sizeof(*s));
 }
@@ -254,6 +285,31 @@ static int find_role(const struct cr_object_source *src,
 	return 0;
 }
 
+/* The file may have got another name since, in the same directory. */
+static int find_moved(char *path, const struct cr_unix_diag *d,
+		      struct cr_unix_state *s, struct cr_error *err)
+{
+	DIR *dir = d->file_ino ? opendir(dirname(path)) : NULL;
+	struct dirent *e;
+	struct stat st;
+
+	int ret = 0;
+
+	while (dir && !ret && !s->moved && (e = readdir(dir))) {
+		if ((uint32_t)e->d_ino != d->file_ino ||
+		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISSOCK(st.st_mode))
+			continue;
+		s->mode = st.st_mode & 07777;
+		s->moved = strdup(e->d_name);
+		if (!s->moved)
+			ret = cr_error_set(err, -ENOMEM, "out of memory");
+	}
+	if (dir)
+		closedir(dir);
+	return ret;
+}
+
 /* Its address, and whether the file of that name is still the socket's. */
 static int read_name(const struct cr_object_source *src,
 		     const struct cr_unix_diag *d, int fd,
@@ -292,7 +348,7 @@ static int read_name(const struct cr_object_source *src,
 		(st.st_ino == d->file_ino ||
 		 (!statfs(path, &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC));
 	s->mode = s->linked ? st.st_mode & 07777 : 0600;
-	return 0;
+	return s->linked ? 0 : find_moved(path, d, s, err);
 }
 
 static int check_error(const struct cr_object_source *src, int fd,
@@ -392,7 +448,7 @@ static int capture(const struct cr_object_source *src, struct cr_file *file,
 	if (!ret)
 		ret = read_rest(src, d, fd, &s, err);
 	if (!ret)
-		ret = cr_object_record(file, cr_unix_record, &s, err);
+		ret = record(file, &s, err);
 	file->object_id = src->st.st_ino;
 	close_state(src, &s, d, fd);
 	return ret;
@@ -408,7 +464,7 @@ static int link_messages(const struct cr_object_source *src,
 	bool some = false;
 	int ret;
 
-	ret = cr_object_unrecord(file, cr_unix_record, &s, err);
+	ret = cr_unix_unrecord(file, &s, err);
 	for (size_t i = 0; !ret && i < s.n_messages; i++)
 		for (size_t k = 0; !ret && k < s.message[i].n_files; k++) {
 			some = true;
@@ -420,7 +476,7 @@ static int link_messages(const struct cr_object_source *src,
 		free(file->extra.data);
 		file->extra.data = NULL;
 		file->extra.len = 0;
-		ret = cr_object_record(file, cr_unix_record, &s, err);
+		ret = record(file, &s, err);
 	}
 	cr_unix_free(&s);
 	return ret;
@@ -432,6 +488,21 @@ const struct cr_object_ops cr_object_unix = {
 	.claims = claims,
 	.check = check,
 	.capture = capture,
+	.link = link_messages,
+	.restore = cr_unix_restore,
+	.connect = cr_unix_complete,
+};
+
+static bool claims_nothing(const struct cr_object_source *src)
+{
+	(void)src;
+	return false;
+}
+
+const struct cr_object_ops cr_object_unix_moved = {
+	.kind = CR_OBJ_UNIX_MOVED,
+	.name = "UNIX socket",
+	.claims = claims_nothing, /* but the one above, which looks closer */
 	.link = link_messages,
 	.restore = cr_unix_restore,
 	.connect = cr_unix_complete,

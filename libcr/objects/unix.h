@@ -35,6 +35,7 @@ struct cr_unix_state {
 	uint32_t backlog;
 	struct cr_blob name, peer_name;
 	bool linked; /* the file of that name is there */
+	char *moved; /* not that, but this one in the same directory */
 	char *dir;   /* a relative name: in this directory */
 	uint32_t mode;
 	uint64_t *pending; /* listening: who waits, first one first */
@@ -45,6 +46,8 @@ struct cr_unix_state {
 };
 
 void cr_unix_record(struct cr_pack *p, void *state);
+int cr_unix_unrecord(const struct cr_file *file, struct cr_unix_state *s,
+		     struct cr_error *err);
 void cr_unix_free(struct cr_unix_state *s);
 /* unix_queue.c: what is to be received stays where it is */
 int cr_unix_read_queue(const struct cr_object_source *src, int fd,

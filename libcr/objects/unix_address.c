@@ -173,3 +173,31 @@ int cr_unix_socket(uint32_t type, struct cr_error *err)
 	return fd < 0 ? cr_error_set(err, -errno, "socket: %s", strerror(errno))
 		      : fd;
 }
+
+/* One socket may be several: who listens, and what was accepted of it. */
+int cr_unix_move(const struct sockaddr_un *from, socklen_t len,
+		 const struct cr_unix_one *o, struct cr_error *err)
+{
+	size_t skip = offsetof(struct sockaddr_un, sun_path);
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	char path[sizeof(from->sun_path) + 1] = { 0 };
+	struct stat st;
+	const char *slash;
+	int n, ret;
+
+	memcpy(path, from->sun_path, len - skip);
+	slash = strrchr(path, '/');
+	n = snprintf(to.sun_path, sizeof(to.sun_path), "%.*s%s",
+		     slash ? (int)(slash - path) + 1 : 0, path, o->s.moved);
+	if (n >= (int)sizeof(to.sun_path))
+		return cr_error_set(err, -ENAMETOOLONG, "socket %s: %s is too "
+				    "long a name for it", path, o->s.moved);
+	if (lstat(path, &st) && errno == ENOENT)
+		return 0;
+	ret = make_room(&to, (socklen_t)(skip + (size_t)n + 1),
+			(int)o->s.type, err);
+	if (!ret && rename(path, to.sun_path))
+		ret = cr_error_set(err, -errno, "renaming socket %s to %s: %s",
+				   path, to.sun_path, strerror(errno));
+	return ret;
+}

@@ -23,13 +23,14 @@ static int read_all(struct cr_unix_all *a, struct cr_error *err)
 	for (size_t i = 0; !ret && i < img->n_files; i++) {
 		struct cr_unix_one *o;
 
-		if (img->files[i].kind != CR_OBJ_UNIX)
+		if (img->files[i].kind != CR_OBJ_UNIX &&
+		    img->files[i].kind != CR_OBJ_UNIX_MOVED)
 			continue;
 		o = cr_unix_append(a);
 		if (!o)
 			return cr_error_set(err, -ENOMEM, "out of memory");
 		o->file = &img->files[i];
-		ret = cr_object_unrecord(o->file, cr_unix_record, &o->s, err);
+		ret = cr_unix_unrecord(o->file, &o->s, err);
 	}
 	return ret;
 }
@@ -43,7 +44,7 @@ static bool is_linked(struct cr_unix_all *a, const struct cr_blob *name)
 	return false;
 }
 
-/* A name that had gone goes again. */
+/* A name that had gone goes again, or becomes what it had become. */
 static int drop_name(struct cr_unix_all *a, struct cr_unix_one *o,
 		     struct cr_error *err)
 {
@@ -56,7 +57,9 @@ static int drop_name(struct cr_unix_all *a, struct cr_unix_one *o,
 	ret = cr_unix_address(a, &o->s.name, &at, &len, err);
 	if (!ret)
 		ret = cr_unix_enter(a, &o->s, err);
-	if (!ret && at.sun_path[0])
+	if (!ret && at.sun_path[0] && o->s.moved)
+		ret = cr_unix_move(&at, len, o, err);
+	else if (!ret && at.sun_path[0])
 		unlink(at.sun_path);
 	return cr_unix_leave(a, ret, err);
 }

@@ -50,6 +50,9 @@ int cr_unix_connect(struct cr_unix_all *a, int fd, const struct cr_blob *name,
 /* unix_make.c */
 struct cr_unix_one *cr_unix_append(struct cr_unix_all *a);
 int cr_unix_make_all(struct cr_unix_all *a, struct cr_error *err);
+/* Gives the file at this address the name that it had (s.moved). */
+int cr_unix_move(const struct sockaddr_un *from, socklen_t len,
+		 const struct cr_unix_one *o, struct cr_error *err);
 int cr_unix_connect_all(struct cr_unix_all *a, struct cr_error *err);
 /* Messages that came before it was connected; then it is not yet again. */
 size_t cr_unix_before_connect(const struct cr_unix_one *o);

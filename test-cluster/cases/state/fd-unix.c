@@ -312,6 +312,28 @@ STATE(unix_datagram_named)
 	CHECK(has_peer(c, "a") && is_named(a, "a"));
 }
 
+/* Its file has another name by now, by which clients find it. */
+STATE(unix_moved)
+{
+	int l = bound(SOCK_STREAM, "new"), c, s, d;
+	struct stat st;
+
+	unlink("ready");
+	CHECK(!chmod("new", 0612) && !listen(l, 3));
+	c = connected(SOCK_STREAM, "new");
+	s = accept(l, NULL, NULL);
+	put(c, "before");
+	CHECK(!rename("new", "ready"));
+	checkpoint();
+	get(s, "before");
+	CHECK(has_peer(c, "new") && is_named(l, "new"));
+	d = connected(SOCK_STREAM, "ready");
+	put(d, "after");
+	get(accept(l, NULL, NULL), "after");
+	CHECK(lstat("new", &st) == -1 && !stat("ready", &st));
+	CHECK((st.st_mode & 0777) == 0612);
+}
+
 /* What others had sent before it was connected is received all the same. */
 STATE(unix_datagram_before_connect)
 {
