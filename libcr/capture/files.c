@@ -13,31 +13,54 @@
 
 #define FDINFO_CLOEXEC 02000000u /* of the descriptor, among the flags */
 
-/* The file that this descriptor shares with one seen before, or CR_NONE. */
-static int find_shared(struct cap_files *w, uint32_t *file,
-		       struct cr_error *err)
+/*
+ * Where in w->order the open file of w->src is, or belongs: by inode, then in
+ * the order that the kernel gives them.  *same: it is there.
+ */
+static int find_place(struct cap_files *w, size_t *at, bool *same,
+		      struct cr_error *err)
 {
 	const struct cr_object_source *s = w->src;
-	size_t i;
-	long r;
+	size_t low = 0, high = w->n_order;
+	long r = 1;
 
-	*file = CR_NONE;
-	for (i = 0; i < w->c->img->n_files; i++) {
-		if (w->first[i].dev != s->st.st_dev ||
-		    w->first[i].ino != s->st.st_ino)
-			continue;
-		r = syscall(SYS_kcmp, w->first[i].pid, s->pid, KCMP_FILE,
-			    w->first[i].fd, s->fd);
+	while (low < high && r) {
+		const struct cr_object_place *f;
+
+		*at = (low + high) / 2;
+		f = &w->first[w->order[*at]];
+		if (f->dev != s->st.st_dev)
+			r = f->dev < s->st.st_dev ? 1 : 2;
+		else if (f->ino != s->st.st_ino)
+			r = f->ino < s->st.st_ino ? 1 : 2;
+		else
+			r = syscall(SYS_kcmp, f->pid, s->pid, KCMP_FILE, f->fd,
+				    s->fd);
 		if (r < 0)
 			return cr_error_set(err, -errno, "%s: kcmp: %s",
 					    cr_object_label(s),
 					    strerror(errno));
-		if (r == 0) {
-			*file = (uint32_t)i;
-			return 0;
-		}
+		if (r == 1) /* less */
+			low = *at + 1;
+		else if (r)
+			high = *at;
 	}
+	*same = !r;
+	if (r)
+		*at = low;
 	return 0;
+}
+
+/* The file that this descriptor shares with one seen before, or CR_NONE. */
+static int find_shared(struct cap_files *w, uint32_t *file,
+		       struct cr_error *err)
+{
+	bool same = false;
+	int ret = find_place(w, &w->place, &same, err);
+
+	if (!ret)
+		*file = same ? w->order[w->place] : CR_NONE;
+	return ret;
 }
 
 int cap_file_owner(struct cap_files *w, struct cr_file *f, struct cr_error *err)
@@ -98,6 +121,7 @@ static int add_new(struct cap_files *w, uint32_t *index, struct cr_error *err)
 	struct cr_image *img = w->c->img;
 	const struct cr_object_ops *ops;
 	struct cr_object_place *more;
+	uint32_t *order;
 	struct cr_file *f;
 	int ret;
 
@@ -107,14 +131,21 @@ static int add_new(struct cap_files *w, uint32_t *index, struct cr_error *err)
 	if (img->n_files == w->room) {
 		w->room = w->room ? w->room * 2 : 64;
 		more = realloc(w->first, w->room * sizeof(*more));
-		if (!more)
+		if (more)
+			w->first = more;
+		order = realloc(w->order, w->room * sizeof(*order));
+		if (order)
+			w->order = order;
+		if (!more || !order)
 			return cr_error_set(err, -ENOMEM, "out of memory");
-		w->first = more;
 	}
 	f = cr_image_add_file(img);
 	if (!f)
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	*index = (uint32_t)(img->n_files - 1);
+	memmove(&w->order[w->place + 1], &w->order[w->place],
+		(w->n_order++ - w->place) * sizeof(*w->order));
+	w->order[w->place] = *index;
 	w->first[*index] = (struct cr_object_place){
 		.pid = w->src->pid,
 		.vpid = w->src->vpid,

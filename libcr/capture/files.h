@@ -11,6 +11,8 @@ struct cap_files {
 	struct cr_object_source *src; /* what is looked at */
 	struct cr_object_tree *tree;
 	struct cr_object_place *first; /* parallel to cr_image.files */
+	uint32_t *order;	       /* their indices, sorted */
+	size_t n_order, place; /* place: of what was looked for last */
 	size_t room;
 	bool held; /* everything stands still */
 	struct cr_object_links links;

@@ -305,5 +305,6 @@ int cap_files_walk(struct cr_capture *c, bool held, cap_file_fn fn,
 	free(w.queued);
 	free(w.src);
 	free(w.first);
+	free(w.order);
 	return ret;
 }

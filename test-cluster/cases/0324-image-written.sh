@@ -59,7 +59,7 @@ meanwhile() {
 	[ -s ran ] || fail "it came too late"
 	rm ran
 	[ $status = "$2" ] || fail "$1: status $status: $(cat err)"
-	[ -z "$(running ticker)$(running cr_restart)" ] || fail "$1: left"
+	wait_for '[ -z "$(running ticker)$(running cr_restart)" ]' 20
 }
 for opt in $(pid_options); do
 	meanwhile 'printf XYZ | dd of=file bs=1 seek=100000 conv=notrunc status=none' \
