@@ -79,8 +79,11 @@ static int append(struct cr_blob *to, const void *data, size_t len)
 	return 0;
 }
 
-/* Reads all of a copy; packets one by one, with their lengths. */
-static int drain(int fd, bool packets, struct cr_blob *to)
+/*
+ * Reads all of a copy; packets one by one, with their lengths.  Where there
+ * are to be none, a read that is too short tells of one: -EPROTO.
+ */
+static int drain(int fd, bool packets, size_t avail, struct cr_blob *to)
 {
 	char buf[65536];
 	uint32_t len;
@@ -89,6 +92,9 @@ static int drain(int fd, bool packets, struct cr_blob *to)
 
 	while (!ret && (n = read(fd, buf, sizeof(buf))) > 0) {
 		len = (uint32_t)n;
+		if (!packets && len < avail && len < sizeof(buf))
+			return -EPROTO;
+		avail -= len < avail ? len : avail;
 		if (packets)
 			ret = append(to, &len, sizeof(len));
 		if (!ret)
@@ -104,7 +110,7 @@ static int read_data(const struct cr_object_source *src, int fd,
 		     const struct state *s, struct cr_file *file,
 		     struct cr_error *err)
 {
-	int mine[2] = { -1, -1 }, avail = 0, ret = 0;
+	int mine[2] = { -1, -1 }, avail = 0, more = 0, ret = 0;
 	ssize_t n;
 
 	if (ioctl(fd, FIONREAD, &avail) < 0)
@@ -121,10 +127,23 @@ static int read_data(const struct cr_object_source *src, int fd,
 		errno = EIO;
 	if (n != avail)
 		goto failed;
-	ret = drain(mine[0], s->packets, &file->data);
-	errno = -ret;
-	if (!ret)
+	/* a byte that no packet takes in */
+	if (!s->packets && write(mine[1], "", 1) == 1)
+		more = 1;
+	ret = drain(mine[0], s->packets, (size_t)(avail + more), &file->data);
+	if (ret == -EPROTO) {
+		ret = cr_error_set(err, -ENOTSUP,
+				   "%s has packets in it but is not in packet "
+				   "mode (O_DIRECT) any more, which cannot be "
+				   "saved; read them before the checkpoint",
+				   cr_object_label(src));
 		goto out;
+	}
+	errno = -ret;
+	if (!ret) {
+		file->data.len -= (size_t)more;
+		goto out;
+	}
 failed:
 	ret = cr_error_set(err, -errno, "%s: what is in the pipe: %s",
 			   cr_object_label(src), strerror(errno));

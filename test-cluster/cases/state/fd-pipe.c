@@ -218,6 +218,20 @@ STATE(fifo_data)
 	get(r, "more");
 }
 
+/* Packets stay packets, which only reading them would show. */
+LATE(pipe_packets_left, "has packets in it but is not in packet mode .*; read")
+{
+	int fd[2];
+
+	CHECK(!pipe2(fd, O_DIRECT));
+	put(fd[1], "packet");
+	CHECK(!fcntl(fd[0], F_SETFL, 0) && !fcntl(fd[1], F_SETFL, 0));
+	checkpoint();
+	put(fd[1], "stream");
+	get(fd[0], "packet");
+	get(fd[0], "stream");
+}
+
 /* Nobody reads any more, but who comes will find what is in it. */
 STATE(fifo_left)
 {
