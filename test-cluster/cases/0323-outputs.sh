@@ -5,6 +5,7 @@
 # time limit: 90
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restart.sh"
+need_root # so not in guests (case 4004): nothing here is up to the kernel
 enter_pidns
 tmpdir
 cc_prog ticker "$CR_SRC/test-cluster/cases/ticker.c"
