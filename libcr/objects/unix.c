@@ -296,9 +296,9 @@ static int find_moved(char *path, const struct cr_unix_diag *d,
 	int ret = 0;
 
 	while (dir && !ret && !s->moved && (e = readdir(dir))) {
-		if ((uint32_t)e->d_ino != d->file_ino ||
+		if ((e->d_type != DT_SOCK && e->d_type != DT_UNKNOWN) ||
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
-		    !S_ISSOCK(st.st_mode))
+		    !S_ISSOCK(st.st_mode) || (uint32_t)st.st_ino != d->file_ino)
 			continue;
 		s->mode = st.st_mode & 07777;
 		s->moved = strdup(e->d_name);
