@@ -103,13 +103,16 @@ static bool all_in(const char *a, const char *b)
 	return true;
 }
 
-/* Does it find the same files by the same names? */
-static bool same_mounts(pid_t tid)
+/*
+ * Is what it sees mounted what a restart would see?  We may have more: what
+ * was mounted since (somebody's home, say) need not have come to it.
+ */
+static bool sees_ours(pid_t tid)
 {
 	char *root = cr_procfs_link(tid, "root");
 	char *its = mounts(tid, "/");
 	char *ours = root ? mounts(getpid(), root) : NULL;
-	bool yes = !its || !ours || (all_in(its, ours) && all_in(ours, its));
+	bool yes = !its || !ours || all_in(its, ours);
 
 	free(root);
 	free(its);
@@ -128,7 +131,7 @@ static void check_root(struct cr_capture *c, const struct cap_proc *p)
 	for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
 		if (!same(p->tid, getpid(), whole[i].name))
 			other = whole[i].what;
-	if (!same(p->tid, getpid(), "mnt") && !same_mounts(p->tid))
+	if (!same(p->tid, getpid(), "mnt") && !sees_ours(p->tid))
 		other = "mount";
 	if (!same(p->tid, getpid(), "user") &&
 	    (is_privileged(p->tid) || !same_names(p->tid, "uid_map") ||

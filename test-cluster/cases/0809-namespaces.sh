@@ -54,6 +54,12 @@ refused "is in a mount $own" unshare --mount \
 refused "process 1: is the first process of a pid namespace.* below that" \
 	unshare --pid --fork
 saved unshare --mount
+begin unshare --mount
+mount -t tmpfs none here # it came later
+cr_checkpoint -f image "$pid"
+umount here
+end
+restart_is 5 image
 saved unshare --pid --fork "$(_pid1)" # below an init
 saved unshare --ipc
 saved setpriv --reuid=$CR_TEST_UID --clear-groups --bounding-set=-all \
