@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "mpi/objects.h"
 #include "mpi/request.h"
 
 /* ---- sends: they come back by themselves, at the latest when drained ---- */
@@ -166,7 +167,8 @@ again:
 	}
 	s->MPI_ERROR = error; /* single calls leave it alone */
 	cr_mpi_leave_blocking(me);
-	return r;
+	/* of others the lower half has told */
+	return m && r != MPI_SUCCESS ? cr_mpi_error(comm, r) : r;
 }
 CR_MPI_ALIAS(Recv, (void *buf, int count, MPI_Datatype type, int source,
 		    int tag, MPI_Comm comm, MPI_Status *status));

@@ -6,7 +6,14 @@
  * inside; there a request must not be completed and freed at any moment, so
  * waiting is testing again and again, each time through the border.
  */
+#include "mpi/objects.h"
 #include "mpi/set.h"
+
+/* Outside: an error of a request that was done without the lower half. */
+static int tell_error(MPI_Comm comm, int error)
+{
+	return error == MPI_SUCCESS ? error : cr_mpi_error(comm, error);
+}
 
 /* Status of a single call: MPI_ERROR is left alone. */
 static int take_done(MPI_Request *request, MPI_Status *status)
@@ -43,10 +50,12 @@ int MPI_Wait(MPI_Request *request, MPI_Status *status)
 	cr_mpi_enter_blocking(me, CR_MPI_CLASS_RECV, NULL);
 	v = cr_mpi_request_of(*request);
 	if (__builtin_expect(v->done, 0)) {
+		MPI_Comm comm = v->comm;
+
 		cr_mpi_pass_gate(me);
 		r = take_done(request, status);
 		cr_mpi_leave_blocking(me);
-		return r;
+		return tell_error(comm, r);
 	}
 	s = status == MPI_STATUS_IGNORE && v->need_status ? &own : status;
 	l = v->o.head.lower;
@@ -242,10 +251,12 @@ int MPI_Test(MPI_Request *request, int *flag, MPI_Status *status)
 	cr_mpi_enter(CR_MPI_CLASS_LOCAL);
 	v = cr_mpi_request_of(*request);
 	if (__builtin_expect(v->done, 0)) {
+		MPI_Comm comm = v->comm;
+
 		r = take_done(request, status);
 		*flag = 1;
 		cr_mpi_leave();
-		return r;
+		return tell_error(comm, r);
 	}
 	s = status == MPI_STATUS_IGNORE && v->need_status ? &own : status;
 	l = v->o.head.lower;
