@@ -76,6 +76,9 @@ struct cr_restore_context {
 	int *mapped_fd; /* one per cr_image.mapped, -1: not needed */
 	/* the same, open for reading only; -1: nobody wants that */
 	int *shm_readonly, *mapped_readonly;
+	int *wanted_fd; /* numbers that the program uses, in order */
+	size_t n_wanted_fds;
+	int parked; /* the highest number that got one of the others */
 	struct cr_engine engine; /* the supervisor's, and every new stub's */
 	struct cr_bench bench;
 	struct cr_vdso vdso; /* the supervisor's, and so every new stub's */
@@ -97,9 +100,7 @@ int cr_context_note_image(struct cr_restore_context *ctx, struct cr_error *err);
 int cr_context_same_image(struct cr_restore_context *ctx, struct cr_error *err);
 /* Closes and forgets what objects remember. */
 void cr_context_forget(struct cr_restore_context *ctx);
-/* Is this descriptor number one that a process of the image uses? */
-bool cr_context_fd_wanted(const struct cr_restore_context *ctx, int fd);
-/* Moves fd to a number that none of them uses, close-on-exec. */
+/* Moves fd to a number that no process of the image uses, close-on-exec. */
 int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
 		       struct cr_error *err);
 

@@ -22,6 +22,32 @@ struct cr_path {
 	char text[];
 };
 
+static int by_number(const void *a, const void *b)
+{
+	const int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The descriptors of the program, in order. */
+static int list_wanted(struct cr_restore_context *ctx)
+{
+	const struct cr_image *img = ctx->img;
+	size_t n = 0;
+
+	for (size_t i = 0; i < img->n_procs; i++)
+		n += img->procs[i].n_fds;
+	ctx->wanted_fd = malloc((n + 1) * sizeof(int));
+	if (!ctx->wanted_fd)
+		return -ENOMEM;
+	for (size_t i = 0; i < img->n_procs; i++)
+		for (size_t k = 0; k < img->procs[i].n_fds; k++)
+			ctx->wanted_fd[ctx->n_wanted_fds++] =
+				img->procs[i].fds[k].fd;
+	qsort(ctx->wanted_fd, n, sizeof(int), by_number);
+	return 0;
+}
+
 int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 		      const struct cr_restore_options *opt,
 		      struct cr_error *err)
@@ -35,6 +61,7 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	ctx->reader = r;
 	ctx->img = img;
 	ctx->opt = opt;
+	ctx->parked = 2;
 	ctx->channel = -1;
 	ctx->image_fd = -1;
 	ctx->late[0] = ctx->late[1] = -1;
@@ -48,7 +75,7 @@ int cr_context_create(struct cr_restore_context **out, struct cr_reader *r,
 	ctx->shm_readonly = malloc((img->n_shms + 1) * sizeof(int));
 	ctx->mapped_readonly = malloc((img->n_mapped + 1) * sizeof(int));
 	if (!ctx->file_fd || !ctx->mapped_fd || !ctx->shm_fd ||
-	    !ctx->shm_readonly || !ctx->mapped_readonly)
+	    !ctx->shm_readonly || !ctx->mapped_readonly || list_wanted(ctx))
 		return cr_error_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < img->n_files; i++)
 		ctx->file_fd[i] = -1;
@@ -95,19 +122,23 @@ void cr_context_destroy(struct cr_restore_context *ctx)
 	free(ctx->shm_fd);
 	free(ctx->mapped_readonly);
 	free(ctx->shm_readonly);
+	free(ctx->wanted_fd);
 	free(ctx);
 }
 
-bool cr_context_fd_wanted(const struct cr_restore_context *ctx, int fd)
+static bool is_wanted(const struct cr_restore_context *ctx, int fd)
 {
-	for (size_t i = 0; i < ctx->img->n_procs; i++) {
-		const struct cr_process *p = &ctx->img->procs[i];
+	return bsearch(&fd, ctx->wanted_fd, ctx->n_wanted_fds, sizeof(int),
+		       by_number);
+}
 
-		for (size_t k = 0; k < p->n_fds; k++)
-			if (p->fds[k].fd == fd)
-				return true;
-	}
-	return false;
+/* No duplicate may be closed again: that ends the module's session. */
+static int duplicate(struct cr_restore_context *ctx, int fd, int from)
+{
+	while (is_wanted(ctx, from) || fcntl(from, F_GETFD) >= 0)
+		from++;
+	ctx->parked = from;
+	return fcntl(fd, F_DUPFD_CLOEXEC, from);
 }
 
 int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
@@ -115,12 +146,11 @@ int cr_context_park_fd(struct cr_restore_context *ctx, int *fd,
 {
 	int to;
 
-	if (*fd > 2 && !cr_context_fd_wanted(ctx, *fd))
+	if (*fd > 2 && !is_wanted(ctx, *fd))
 		return 0;
-	/* No duplicate may be closed again: that ends the module's session. */
-	for (to = 3; cr_context_fd_wanted(ctx, to) || fcntl(to, F_GETFD) >= 0;)
-		to++;
-	to = fcntl(*fd, F_DUPFD_CLOEXEC, to);
+	to = duplicate(ctx, *fd, ctx->parked + 1);
+	if (to < 0) /* some below may be free again */
+		to = duplicate(ctx, *fd, 3);
 	if (to < 0)
 		return cr_error_set(err, -errno,
 				    "no descriptor number is left for the "
