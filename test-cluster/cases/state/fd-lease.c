@@ -7,14 +7,6 @@
 
 #include "state.h"
 
-static int new_file(const char *name, int flags)
-{
-	int fd = open(name, flags | O_CREAT | O_TRUNC, 0666);
-
-	CHECK(fd >= 0);
-	return fd;
-}
-
 static volatile sig_atomic_t told;
 
 static void on_break(int sig, siginfo_t *info, void *context)

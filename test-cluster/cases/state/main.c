@@ -52,6 +52,16 @@ void checkpoint(void)
 	await_checkpoint();
 }
 
+int new_file(const char *name, int flags)
+{
+	int fd;
+
+	unlink(name);
+	fd = open(name, O_CREAT | flags, 0644);
+	CHECK(fd >= 0);
+	return fd;
+}
+
 pid_t child(void (*fn)(void))
 {
 	pid_t pid = fork();

@@ -69,6 +69,8 @@ int make_eventfd(unsigned int value, int flags);
 /* Ends with "what: file:line" (and errno) where the driver finds it. */
 void fail_at(const char *file, int line, const char *what)
 	__attribute__((noreturn));
+/* Opens a file that was not there before; flags of open(2) besides O_CREAT. */
+int new_file(const char *name, int flags);
 /* fds a and b are the same open file description. */
 bool same_description(int a, int b);
 int64_t now_ns(clockid_t clock);
