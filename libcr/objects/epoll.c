@@ -12,42 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "objects/kinds.h"
-#include "objects/record.h"
+#include "objects/epoll.h"
 #include "restore/restore.h"
 
-/* Since Linux 6.9: it asks the network's devices itself. */
-struct params {
-	uint32_t usecs;
-	uint16_t budget;
-	uint8_t prefer, pad;
-};
-#define GET_PARAMS _IOR(0x8a, 2, struct params) /* EPIOCGPARAMS */
-#define SET_PARAMS _IOW(0x8a, 1, struct params)
-
-struct item {
-	int32_t number;	 /* its descriptor then */
-	uint32_t file;	 /* index in cr_image.files */
-	uint32_t events; /* as the kernel has them */
-	uint64_t data;
-	int32_t adder; /* the process that must add it, 0: any */
-};
-
-struct items {
-	struct item *item;
-	size_t n;
-	uint32_t usecs, budget; /* of struct params */
-	bool prefer;
-};
-
-static void record(struct cr_pack *p, void *state)
+void cr_epoll_pack(struct cr_pack *p, void *items)
 {
-	struct items *s = state;
+	struct cr_epoll_items *s = items;
 
 	CR_PACK_ARRAY(p, s->item, s->n, 24);
 	for (size_t i = 0; i < s->n && !p->status; i++) {
@@ -60,22 +33,14 @@ static void record(struct cr_pack *p, void *state)
 }
 
 /* A program that does not know of them must not restore it. */
-static void record_busy(struct cr_pack *p, void *state)
+void cr_epoll_pack_busy(struct cr_pack *p, void *items)
 {
-	struct items *s = state;
+	struct cr_epoll_items *s = items;
 
-	record(p, s);
+	cr_epoll_pack(p, s);
 	cr_pack_u32(p, &s->usecs);
 	cr_pack_u32(p, &s->budget);
 	cr_pack_bool(p, &s->prefer);
-}
-
-static int unrecord(const struct cr_file *file, struct items *s,
-		    struct cr_error *err)
-{
-	return cr_object_unrecord(
-		file, file->kind == CR_OBJ_EPOLL_BUSY ? record_busy : record, s,
-		err);
 }
 
 static bool claims(const struct cr_object_source *src)
@@ -115,12 +80,6 @@ static char *read_info(const struct cr_object_source *src)
 	return text;
 }
 
-/* Its one event was delivered, and the program has not armed it again. */
-static bool disarmed(uint32_t events)
-{
-	return events & EPOLLONESHOT && !(events & (EPOLLERR | EPOLLHUP));
-}
-
 static int refuse(const struct cr_object_source *src, int number,
 		  const char *why, struct cr_error *err)
 {
@@ -150,7 +109,7 @@ static int refuse_adders(const struct cr_object_source *src, int number,
 
 static int find_adder(const struct cr_object_source *src,
 		      const struct cr_image *img, const struct cr_file *self,
-		      struct item *it, struct cr_error *err)
+		      struct cr_epoll_item *it, struct cr_error *err)
 {
 	uint32_t me = (uint32_t)(self - img->files);
 	size_t n = 0;
@@ -176,12 +135,12 @@ static int find_adder(const struct cr_object_source *src,
 }
 
 static int check_disarmed(const struct cr_object_source *src, pid_t pid, int fd,
-			  const struct item *it, struct cr_error *err)
+			  const struct cr_epoll_item *it, struct cr_error *err)
 {
 	struct cr_object_source target = { .pid = pid, .fd = fd, .local = -1 };
 	struct pollfd p = { .events = POLLIN | POLLOUT };
 
-	if (!disarmed(it->events))
+	if (!cr_epoll_disarmed(it->events))
 		return 0;
 	p.fd = cr_object_dup(&target, err);
 	if (p.fd < 0)
@@ -197,8 +156,9 @@ static int check_disarmed(const struct cr_object_source *src, pid_t pid, int fd,
 }
 
 /* Is this what an entry is about?  skip: entries before it alike. */
-static long is_target(const struct cr_object_source *src, const struct item *it,
-		      uint32_t skip, pid_t pid, int fd)
+static long is_target(const struct cr_object_source *src,
+		      const struct cr_epoll_item *it, uint32_t skip, pid_t pid,
+		      int fd)
 {
 	struct kcmp_epoll_slot slot = { (uint32_t)src->fd, (uint32_t)it->number,
 					skip };
@@ -231,8 +191,9 @@ static uint32_t guess(const struct cr_object_source *src,
 
 /* Which open file an entry is about. */
 static int find_target(const struct cr_object_source *src,
-		       const struct cr_object_links *links, struct item *it,
-		       uint32_t skip, struct cr_error *err)
+		       const struct cr_object_links *links,
+		       struct cr_epoll_item *it, uint32_t skip,
+		       struct cr_error *err)
 {
 	uint32_t first = guess(src, links->img, it->number);
 	size_t i;
@@ -252,10 +213,11 @@ static int find_target(const struct cr_object_source *src,
 	return refuse_target(src, it->number, err);
 }
 
-static int parse(const char *text, struct items *s, struct cr_error *err)
+static int parse(const char *text, struct cr_epoll_items *s,
+		 struct cr_error *err)
 {
 	unsigned long long data;
-	struct item *more;
+	struct cr_epoll_item *more;
 	unsigned int events;
 	int number;
 
@@ -269,16 +231,16 @@ static int parse(const char *text, struct items *s, struct cr_error *err)
 		if (!more)
 			return cr_error_set(err, -ENOMEM, "out of memory");
 		s->item = more;
-		more[s->n++] = (struct item){ .number = number,
-					      .events = events,
-					      .data = data };
+		more[s->n++] = (struct cr_epoll_item){ .number = number,
+						       .events = events,
+						       .data = data };
 		text += 4;
 	}
 	return 0;
 }
 
 /* Entries before the i-th with the same number. */
-static uint32_t alike(const struct items *s, size_t i)
+static uint32_t alike(const struct cr_epoll_items *s, size_t i)
 {
 	uint32_t n = 0;
 
@@ -311,7 +273,7 @@ static bool has_self(const struct cr_object_source *src, pid_t pid)
 
 /* See find_adder(). */
 static int check_adders(const struct cr_object_source *src,
-			const struct item *it, uint32_t skip,
+			const struct cr_epoll_item *it, uint32_t skip,
 			struct cr_error *err)
 {
 	pid_t pid, first = 0;
@@ -337,7 +299,7 @@ static int check_adders(const struct cr_object_source *src,
  * goes meanwhile is no obstacle.
  */
 static int check_target(const struct cr_object_source *src,
-			const struct item *it, uint32_t skip,
+			const struct cr_epoll_item *it, uint32_t skip,
 			struct cr_error *err)
 {
 	pid_t pid = src->pid;
@@ -359,7 +321,7 @@ static int check_target(const struct cr_object_source *src,
 
 static int check(const struct cr_object_source *src, struct cr_error *err)
 {
-	struct items s = { 0 };
+	struct cr_epoll_items s = { 0 };
 	char *text = read_info(src);
 	int ret = 0;
 
@@ -376,26 +338,27 @@ static int check(const struct cr_object_source *src, struct cr_error *err)
 static int capture(const struct cr_object_source *src, struct cr_file *file,
 		   struct cr_error *err)
 {
-	struct params p = { 0 };
+	struct cr_epoll_params p = { 0 };
 	int fd = cr_object_dup(src, err);
 
 	if (fd < 0)
 		return fd;
-	if (!ioctl(fd, GET_PARAMS, &p) && (p.usecs || p.budget || p.prefer))
+	if (!ioctl(fd, CR_EPOLL_GET_PARAMS, &p) &&
+	    (p.usecs || p.budget || p.prefer))
 		file->kind = CR_OBJ_EPOLL_BUSY;
 	cr_object_undup(src, fd);
 	return 0; /* the rest once all files are known */
 }
 
-static int read_params(const struct cr_object_source *src, struct items *s,
-		       struct cr_error *err)
+static int read_params(const struct cr_object_source *src,
+		       struct cr_epoll_items *s, struct cr_error *err)
 {
-	struct params p = { 0 };
+	struct cr_epoll_params p = { 0 };
 	int fd = cr_object_dup(src, err);
 
 	if (fd < 0)
 		return fd;
-	ioctl(fd, GET_PARAMS, &p);
+	ioctl(fd, CR_EPOLL_GET_PARAMS, &p);
 	cr_object_undup(src, fd);
 	s->usecs = p.usecs;
 	s->budget = p.budget;
@@ -407,7 +370,7 @@ static int capture_links(const struct cr_object_source *src,
 			 const struct cr_object_links *links,
 			 struct cr_file *file, struct cr_error *err)
 {
-	struct items s = { 0 };
+	struct cr_epoll_items s = { 0 };
 	char *text = read_info(src);
 	size_t i;
 	int ret;
@@ -431,103 +394,11 @@ static int capture_links(const struct cr_object_source *src,
 	if (!ret && file->kind == CR_OBJ_EPOLL_BUSY) {
 		ret = read_params(src, &s, err);
 		if (!ret)
-			ret = cr_object_record(file, record_busy, &s, err);
+			ret = cr_object_record(file, cr_epoll_pack_busy, &s,
+					       err);
 	} else if (!ret) {
-		ret = cr_object_record(file, record, &s, err);
+		ret = cr_object_record(file, cr_epoll_pack, &s, err);
 	}
-	free(s.item);
-	return ret;
-}
-
-static int restore(struct cr_restore_context *ctx, const struct cr_file *file,
-		   struct cr_error *err)
-{
-	struct items s = { 0 };
-	struct params p = { 0 };
-	int fd, ret = unrecord(file, &s, err);
-
-	free(s.item);
-	if (ret)
-		return ret;
-	fd = epoll_create1(EPOLL_CLOEXEC);
-	if (fd < 0)
-		return cr_error_set(err, -errno, "%s", strerror(errno));
-	/* about speed only: not every user may, or kernel can */
-	p.usecs = s.usecs;
-	p.budget = (uint16_t)s.budget;
-	p.prefer = s.prefer;
-	if (file->kind == CR_OBJ_EPOLL_BUSY)
-		ioctl(fd, SET_PARAMS, &p);
-	return fd;
-}
-
-/* epoll_ctl(2) with the number that the entry is known by. */
-static int add_as(int epoll, int target, int number, struct epoll_event *ev)
-{
-	int saved = -1, ret = 0;
-
-	/* the entry's number may be one of ours */
-	if (number == target)
-		return epoll_ctl(epoll, EPOLL_CTL_ADD, number, ev) ? -errno : 0;
-	saved = fcntl(number, F_DUPFD_CLOEXEC, 3);
-	if (number == epoll && saved < 0)
-		return -errno;
-	if (dup3(target, number, O_CLOEXEC) < 0)
-		ret = -errno;
-	else if (epoll_ctl(number == epoll ? saved : epoll, EPOLL_CTL_ADD,
-			   number, ev))
-		ret = -errno;
-	if (saved >= 0) {
-		dup3(saved, number, O_CLOEXEC);
-		close(saved);
-	} else {
-		close(number);
-	}
-	return ret;
-}
-
-static int add(struct cr_restore_context *ctx, const struct cr_file *file,
-	       int epoll, const struct item *it, struct cr_error *err)
-{
-	struct epoll_event ev = { .events = it->events, .data.u64 = it->data };
-	struct epoll_event got;
-	int ret, self;
-
-	if (it->adder) {
-		self = cr_restore_fd_of(ctx, it->adder, file);
-		return cr_restore_call(ctx, it->adder,
-				       "adding to an epoll "
-				       "instance",
-				       SYS_epoll_ctl,
-				       (uint64_t[6]){ (uint64_t)self,
-						      EPOLL_CTL_ADD,
-						      (uint64_t)it->number },
-				       3, &ev, sizeof(ev), err);
-	}
-	if (disarmed(it->events))
-		ev.events |= EPOLLIN | EPOLLOUT;
-	ret = add_as(epoll, cr_restore_file(ctx, it->file), it->number, &ev);
-	if (!ret && disarmed(it->events) && epoll_wait(epoll, &got, 1, 0) != 1)
-		ret = -EAGAIN;
-	if (ret)
-		return cr_error_set(err, ret,
-				    "epoll instance: descriptor %d cannot be "
-				    "added: %s",
-				    it->number, strerror(-ret));
-	return 0;
-}
-
-/* Those that have fired first: nothing else must be reported with them. */
-static int connect_all(struct cr_restore_context *ctx,
-		       const struct cr_file *file, int fd, struct cr_error *err)
-{
-	struct items s = { 0 };
-	int ret = unrecord(file, &s, err);
-
-	for (int late = 0; late < 2; late++)
-		for (size_t i = 0; i < s.n && !ret; i++)
-			if (disarmed(s.item[i].events) == !late)
-				ret = add(ctx, file, fd, &s.item[i], err);
 	free(s.item);
 	return ret;
 }
@@ -539,8 +410,8 @@ const struct cr_object_ops cr_object_epoll = {
 	.check = check,
 	.capture = capture,
 	.link = capture_links,
-	.restore = restore,
-	.connect = connect_all,
+	.restore = cr_epoll_restore,
+	.connect = cr_epoll_connect,
 };
 
 static bool claims_nothing(const struct cr_object_source *src)
@@ -554,6 +425,6 @@ const struct cr_object_ops cr_object_epoll_busy = {
 	.name = "epoll instance that asks devices",
 	.claims = claims_nothing, /* but the one above, which looks closer */
 	.link = capture_links,
-	.restore = restore,
-	.connect = connect_all,
+	.restore = cr_epoll_restore,
+	.connect = cr_epoll_connect,
 };
