@@ -7,9 +7,9 @@
 
 forks() { od -An -td8 -N8 count | tr -d ' '; }
 goes_on() {
-	local end
-	end=$(($(forks) + 100))
-	wait_for '[ "$(forks)" -gt $end ]' 20
+	local goal # not "end": that is wait_for's own
+	goal=$(($(forks) + 100))
+	wait_for '[ "$(forks)" -gt $goal ]' 20
 }
 
 # storm: the whole way.
