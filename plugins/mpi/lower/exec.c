@@ -25,13 +25,6 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
-#ifndef SYS_memfd_secret
-#define SYS_memfd_secret 447
-#endif
-#ifndef SYS_fsmount
-#define SYS_open_tree 428
-#define SYS_fsmount 432
-#endif
 #ifndef FSMOUNT_CLOEXEC
 #define FSMOUNT_CLOEXEC 1
 #endif

@@ -31,14 +31,6 @@
 #define NAP_NS 50000
 #define NAPS 10000 /* half a second and more: nobody waits for ever */
 
-#ifndef SYS_memfd_secret
-#define SYS_memfd_secret 447
-#endif
-#ifndef SYS_fsmount
-#define SYS_open_tree 428
-#define SYS_fsmount 432
-#endif
-
 struct identity {
 	uint64_t device, inode;
 };

@@ -15,6 +15,15 @@
 
 #include <sys/syscall.h>
 
+/* Calls younger than the oldest headers that we are built with. */
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+#ifndef SYS_fsmount
+#define SYS_open_tree 428
+#define SYS_fsmount 432
+#endif
+
 static inline long cr_raw_syscall(long nr, long a, long b, long c, long d,
 				  long e, long f)
 {
